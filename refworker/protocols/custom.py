@@ -1,0 +1,115 @@
+"""Protocols of users: the manual's three functions, turned into the reader contract (manual: protocols/how-protocols).
+
+    class LengthByte:
+        def input(buffer, connection):    # length of the package at the start of the buffer (0: not known yet, negative: an error)
+            return 1 + buffer[0]
+
+        def decode(package, connection):  # exactly that many bytes in, the message out
+            return package[1:]
+
+        def encode(message, connection):  # the message in, bytes out
+            return bytes([len(message)]) + message
+
+    Worker("tcp://127.0.0.1:9000", protocol=LengthByte)
+
+A class whose functions are called as they stand, or an object with methods; every function may leave out the connection. A class
+that can be instantiated without arguments and whose functions take `self` is instantiated once for each connection, so that it can
+keep state.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Close
+
+Function = Callable[[Any, Any], Any]
+
+
+class Custom:
+    """The codec around a user's protocol, for one connection (CUSTOM-001 to CUSTOM-010)."""
+
+    __slots__ = ("_buffer", "_connection", "_decode", "_encode", "_input", "_need", "max_package_size")
+    opening = b""
+
+    def __init__(self, protocol: Any, connection: Any, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
+        self.max_package_size = max_package_size
+        self._connection = connection
+        self._buffer = bytearray()
+        self._need = 0
+        subject = instance_of(protocol)
+        self._input, self._decode, self._encode = (two_arguments(subject, name) for name in ("input", "decode", "encode"))
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """The messages that `data` completes. Any wrong answer or exception of the protocol is a `Close`, for this connection only.
+
+        A generator, so that each message is handled before the protocol sees the next: `input` may close the connection, and what stood
+        before must have been delivered by then.
+        """
+        self._buffer += data
+        try:
+            while self._buffer and (package := self._next()) is not None:
+                yield self._decode(package, self._connection)
+        except Exception as problem:
+            yield Close(error=f"custom protocol: {type(problem).__name__}: {problem}")
+
+    def _next(self) -> bytes | None:
+        buffer = self._buffer
+        while not self._need and buffer:
+            before = len(buffer)
+            self._need = self._checked(self._input(buffer, self._connection))
+            if not self._need and len(buffer) == before:
+                return self._wait()
+        if not self._need or len(buffer) < self._need:
+            return None
+        package = bytes(buffer[: self._need])
+        self.consume(self._need)
+        self._need = 0
+        return package
+
+    def _wait(self) -> None:
+        # Bytes that the protocol cannot measure yet are bounded too, or a peer could send for ever.
+        if len(self._buffer) > self.max_package_size:
+            raise ValueError(f"input() finds no length in {len(self._buffer)} bytes, more than max_package_size")
+
+    def _checked(self, length: Any) -> int:
+        if type(length) is not int:
+            raise TypeError(f"input() must return an int, not {type(length).__name__}")
+        if length < 0:
+            raise ValueError(f"input() returned {length}")
+        if length > self.max_package_size:
+            raise ValueError(f"a package of {length} bytes exceeds max_package_size ({self.max_package_size})")
+        return length
+
+    def consume(self, count: int) -> None:
+        """Drop `count` bytes from the front of the buffer; `input` may do so through `connection.consume_recv_buffer`."""
+        del self._buffer[:count]
+
+    def encode(self, message: Any) -> bytes:
+        """Whatever the protocol's `encode` gives; TypeError unless it is bytes, so that nothing unframed is ever sent (CUSTOM-009)."""
+        data = self._encode(message, self._connection)
+        if not isinstance(data, bytes):
+            raise TypeError(f"encode() must return bytes, not {type(data).__name__}")
+        return data
+
+    def farewell(self, code: int = 1000, reason: str = "") -> bytes:
+        """Nothing: the FIN says it."""
+        return b""
+
+
+def instance_of(protocol: Any) -> Any:
+    """The object whose functions are called: a class with `self` is instantiated, so that each connection has its own state."""
+    if not inspect.isclass(protocol):
+        return protocol
+    first = next(iter(inspect.signature(protocol.input).parameters), "") if hasattr(protocol, "input") else ""
+    return protocol() if first == "self" else protocol
+
+
+def two_arguments(subject: Any, name: str) -> Function:
+    """The function `name` of `subject`, callable with (value, connection) whether or not it wants the connection."""
+    function = getattr(subject, name, None)
+    if not callable(function):
+        raise TypeError(f"a protocol needs input, decode and encode; {subject!r} has no {name}")
+    if len(inspect.signature(function).parameters) >= 2:
+        return function  # type: ignore[no-any-return]
+    return lambda value, connection: function(value)

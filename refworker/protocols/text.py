@@ -1,0 +1,66 @@
+"""`text://`: a message is a line (manual: appendices/about-text).
+
+`send` adds one LF. What arrives is the line without its LF and without the run of CRs before it; other CRs are part of the message,
+and so is every other byte: nothing is decoded (TEXT-001, TEXT-004). An empty line is an empty message (TEXT-003).
+
+The whole chunk is split at once; only the tail after the last LF is kept. The limit concerns one line, never the sum of the lines in a
+chunk (TEXT-006), so lines are measured only when a chunk is long enough to hold one that is too long.
+"""
+
+from typing import Any
+
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, as_bytes
+
+
+class Text:
+    """The codec of `text://`; messages are `bytes`."""
+
+    __slots__ = ("_tail", "max_package_size")
+    opening = b""
+
+    def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
+        self.max_package_size = max_package_size
+        self._tail = bytearray()
+
+    def feed(self, data: bytes) -> list[Any]:
+        """The lines that `data` completes, then a `Close` if one, or the tail, is longer than `max_package_size`."""
+        tail = self._tail
+        waiting = len(tail)
+        lines: list[Any] = data.split(b"\n")
+        rest = lines.pop()
+        if lines:
+            if waiting:
+                lines[0] = bytes(tail) + lines[0]
+                tail.clear()
+        tail += rest
+        if waiting + len(data) > self.max_package_size:
+            return self._measured(lines)
+        if b"\r" in data or waiting:
+            return [line.rstrip(b"\r") for line in lines]
+        return lines
+
+    def _measured(self, lines: list[bytes]) -> list[Any]:
+        messages: list[Any] = []
+        for line in lines:
+            if self._too_long(line):
+                return [*messages, self._refusal()]
+            messages.append(line.rstrip(b"\r"))
+        if self._too_long(self._tail):
+            messages.append(self._refusal())
+        return messages
+
+    def _too_long(self, line: bytes | bytearray) -> bool:
+        # The limit counts the message. One CR more may be the beginning of the line's end, and only the next byte will tell.
+        excess = len(line) - self.max_package_size
+        return excess > 1 or (excess == 1 and not line.endswith(b"\r"))
+
+    def _refusal(self) -> Close:
+        return Close(error=f"text: a line is longer than max_package_size ({self.max_package_size} bytes)")
+
+    def encode(self, message: Any) -> bytes:
+        """The line and its LF. An LF inside the message would end it there: split or escape such messages first."""
+        return as_bytes(message) + b"\n"
+
+    def farewell(self, code: int = 1000, reason: str = "") -> bytes:
+        """Nothing: the FIN says it."""
+        return b""
