@@ -1,17 +1,20 @@
 """The reader contract: how bytes become messages, without any I/O.
 
-A *codec* is the state of one connection's protocol. The connection feeds it whatever the socket gave, in pieces of any size, and
-gets a list of items in the order in which they stand on the wire:
+A *codec* is the state of one connection's protocol. The connection feeds it whatever the socket gave, in
+pieces of any size, and gets a list of items in the order in which they stand on the wire:
 
 * a message: any object that is not a `Signal`; it goes to `on_message`;
-* an `Event`: something beside a message that the user may want to see (a handshake, a ping), with the bytes that answer it;
-* a `Close`, always the last one: the conversation is over. It carries the bytes to send before the FIN, and, where the peer
-  broke the protocol, an error that names the rule.
+* an `Event`: something beside a message that the user may want to see (a handshake, a ping), with the bytes
+  that answer it;
+* a `Close`, always the last one: the conversation is over. It carries the bytes to send before the FIN, and,
+  where the peer broke the protocol, an error that names the rule.
 
-Nothing is raised for what a peer sends, so that the same bytes give the same list under every segmentation, and a test compares
-whole lists. `feed` takes one whole chunk, not one message: the hot loop is a single split or a single scan.
+Nothing is raised for what a peer sends, so that the same bytes give the same list under every segmentation,
+and a test compares whole lists. `feed` takes one whole chunk, not one message: the hot loop is a single split
+or a single scan.
 
-Everything in this package is pure: no asyncio, no sockets, no clock, no operating system. Randomness is passed in.
+Everything in this package is pure: no asyncio, no sockets, no clock, no operating system. Randomness is
+passed in.
 """
 
 import json
@@ -20,7 +23,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 MAX_PACKAGE_SIZE = 10 * 1024 * 1024
-"""Default limit of one message's payload in bytes: room for a large document, no room to exhaust a process with one header."""
+"""Default limit of one message's payload in bytes: room for a large document, no room to exhaust a process
+with one header.
+"""
 
 
 class Signal:
@@ -33,8 +38,8 @@ class Signal:
 class Event(Signal):
     """Something the user may want to see, in its place among the messages.
 
-    `callback` names the attribute of the connection that is called with the connection and `args`. `reply` is written first;
-    with `unless_handled` it is written only where no such callback is set.
+    `callback` names the attribute of the connection that is called with the connection and `args`. `reply` is
+    written first; with `unless_handled` it is written only where no such callback is set.
     """
 
     callback: str
@@ -45,7 +50,9 @@ class Event(Signal):
 
 @dataclass(frozen=True, slots=True)
 class Close(Signal):
-    """The conversation is over: write `reply`, then FIN. `error` is None for a regular end, else one line that says what was broken."""
+    """The conversation is over: write `reply`, then FIN. `error` is None for a regular end, else one line
+    that says what was broken.
+    """
 
     reply: bytes = b""
     error: str | None = None
@@ -55,24 +62,32 @@ class Codec(Protocol):
     """One connection's protocol. After a `Close` was returned, `feed` is not called again."""
 
     max_package_size: int
-    """Limit of one message's payload in bytes: without delimiter, header or length field. May be set at any time."""
+    """Limit of one message's payload in bytes: without delimiter, header or length field. May be set at any
+    time.
+    """
 
     @property
     def opening(self) -> bytes:
         """What this side says first, before any message (a client's handshake), else `b""`."""
 
     def feed(self, data: bytes) -> Iterable[Any]:
-        """Take one chunk (never empty), give the items that it completes. The caller exhausts it before it feeds again."""
+        """Take one chunk (never empty), give the items that it completes. The caller exhausts it before it
+        feeds again.
+        """
 
     def encode(self, message: Any) -> bytes:
         """Give a message its form on the wire. Raises TypeError or ValueError for what cannot be sent."""
 
     def farewell(self, code: int = 1000, reason: str = "") -> bytes:
-        """What this side says before it closes, else `b""`. If not empty, the peer's own farewell is awaited: `feed` gives `Close`."""
+        """What this side says before it closes, else `b""`. If not empty, the peer's own farewell is awaited:
+        `feed` gives `Close`.
+        """
 
 
 def as_bytes(message: Any) -> bytes:
-    """The payload of a message: bytes as they are, str as UTF-8, numbers as text, dict and list as JSON (TCP-009)."""
+    """The payload of a message: bytes as they are, str as UTF-8, numbers as text, dict and list as JSON
+    (TCP-009).
+    """
     if isinstance(message, bytes):
         return message
     if isinstance(message, str):

@@ -1,7 +1,8 @@
-"""Protocols of users: the manual's three functions, turned into the reader contract (manual: protocols/how-protocols).
+"""Protocols of users: the manual's three functions, turned into the reader contract (manual:
+protocols/how-protocols).
 
     class LengthByte:
-        def input(buffer, connection):    # length of the package at the start of the buffer (0: not known yet, negative: an error)
+        def input(buffer, connection):    # how long is the package that begins here? 0: not known yet
             return 1 + buffer[0]
 
         def decode(package, connection):  # exactly that many bytes in, the message out
@@ -12,9 +13,9 @@
 
     Worker("tcp://127.0.0.1:9000", protocol=LengthByte)
 
-A class whose functions are called as they stand, or an object with methods; every function may leave out the connection. A class
-that can be instantiated without arguments and whose functions take `self` is instantiated once for each connection, so that it can
-keep state.
+A class whose functions are called as they stand, or an object with methods; every function may leave out the
+connection. A class that can be instantiated without arguments and whose functions take `self` is instantiated
+once for each connection, so that it can keep state.
 """
 
 import inspect
@@ -38,13 +39,16 @@ class Custom:
         self._buffer = bytearray()
         self._need = 0
         subject = instance_of(protocol)
-        self._input, self._decode, self._encode = (two_arguments(subject, name) for name in ("input", "decode", "encode"))
+        self._input = two_arguments(subject, "input")
+        self._decode = two_arguments(subject, "decode")
+        self._encode = two_arguments(subject, "encode")
 
     def feed(self, data: bytes) -> Iterator[Any]:
-        """The messages that `data` completes. Any wrong answer or exception of the protocol is a `Close`, for this connection only.
+        """The messages that `data` completes. Any wrong answer or exception of the protocol is a `Close`, for
+        this connection only.
 
-        A generator, so that each message is handled before the protocol sees the next: `input` may close the connection, and what stood
-        before must have been delivered by then.
+        A generator, so that each message is handled before the protocol sees the next: `input` may close the
+        connection, and what stood before must have been delivered by then.
         """
         self._buffer += data
         try:
@@ -59,7 +63,8 @@ class Custom:
             before = len(buffer)
             self._need = self._checked(self._input(buffer, self._connection))
             if not self._need and len(buffer) == before:
-                return self._wait()
+                self._check_waiting()
+                return None
         if not self._need or len(buffer) < self._need:
             return None
         package = bytes(buffer[: self._need])
@@ -67,10 +72,10 @@ class Custom:
         self._need = 0
         return package
 
-    def _wait(self) -> None:
+    def _check_waiting(self) -> None:
         # Bytes that the protocol cannot measure yet are bounded too, or a peer could send for ever.
         if len(self._buffer) > self.max_package_size:
-            raise ValueError(f"input() finds no length in {len(self._buffer)} bytes, more than max_package_size")
+            raise ValueError(f"no length found in {len(self._buffer)} bytes, more than max_package_size")
 
     def _checked(self, length: Any) -> int:
         if type(length) is not int:
@@ -78,15 +83,19 @@ class Custom:
         if length < 0:
             raise ValueError(f"input() returned {length}")
         if length > self.max_package_size:
-            raise ValueError(f"a package of {length} bytes exceeds max_package_size ({self.max_package_size})")
+            raise ValueError(f"{length} bytes exceed max_package_size ({self.max_package_size})")
         return length
 
     def consume(self, count: int) -> None:
-        """Drop `count` bytes from the front of the buffer; `input` may do so through `connection.consume_recv_buffer`."""
+        """Drop `count` bytes from the front of the buffer; `input` may do so through
+        `connection.consume_recv_buffer`.
+        """
         del self._buffer[:count]
 
     def encode(self, message: Any) -> bytes:
-        """Whatever the protocol's `encode` gives; TypeError unless it is bytes, so that nothing unframed is ever sent (CUSTOM-009)."""
+        """Whatever the protocol's `encode` gives; TypeError unless it is bytes, so that nothing unframed is
+        ever sent (CUSTOM-009).
+        """
         data = self._encode(message, self._connection)
         if not isinstance(data, bytes):
             raise TypeError(f"encode() must return bytes, not {type(data).__name__}")
@@ -98,7 +107,9 @@ class Custom:
 
 
 def instance_of(protocol: Any) -> Any:
-    """The object whose functions are called: a class with `self` is instantiated, so that each connection has its own state."""
+    """The object whose functions are called: a class with `self` is instantiated, so that each connection has
+    its own state.
+    """
     if not inspect.isclass(protocol):
         return protocol
     first = next(iter(inspect.signature(protocol.input).parameters), "") if hasattr(protocol, "input") else ""
@@ -106,7 +117,9 @@ def instance_of(protocol: Any) -> Any:
 
 
 def two_arguments(subject: Any, name: str) -> Function:
-    """The function `name` of `subject`, callable with (value, connection) whether or not it wants the connection."""
+    """The function `name` of `subject`, callable with (value, connection) whether or not it wants the
+    connection.
+    """
     function = getattr(subject, name, None)
     if not callable(function):
         raise TypeError(f"a protocol needs input, decode and encode; {subject!r} has no {name}")

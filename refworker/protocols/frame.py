@@ -1,7 +1,9 @@
-"""`frame://`: four bytes of unsigned big-endian length, which counts itself, then the payload (manual: appendices/about-frame).
+"""`frame://`: four bytes of unsigned big-endian length, which counts itself, then the payload (manual:
+appendices/about-frame).
 
-Length 4 is an empty message; less is impossible and closes the connection at once, since nothing after it could be trusted
-(FRAME-003). A length over the limit closes as soon as it is read: nothing is allocated for a promise (FRAME-004).
+Length 4 is an empty message; less is impossible and closes the connection at once, since nothing after it
+could be trusted (FRAME-003). A length over the limit closes as soon as it is read: nothing is allocated for a
+promise (FRAME-004).
 """
 
 import struct
@@ -25,7 +27,9 @@ class Frame:
         self._need = HEADER.size
 
     def feed(self, data: bytes) -> list[Any]:
-        """The messages that `data` completes, then a `Close` if a length is impossible or over `max_package_size`."""
+        """The messages that `data` completes, then a `Close` if a length is impossible or over
+        `max_package_size`.
+        """
         if self._tail:
             self._tail += data
             if len(self._tail) < self._need:
@@ -56,14 +60,16 @@ class Frame:
 
     def _refusal(self, length: int) -> Close:
         if length < HEADER.size:
-            return Close(error=f"frame: length {length} is impossible, since it counts its own {HEADER.size} bytes")
-        return Close(error=f"frame: length {length} exceeds max_package_size ({self.max_package_size} bytes of payload)")
+            return Close(error=f"frame: length {length} is impossible, it counts its own {HEADER.size} bytes")
+        return Close(error=f"frame: length {length} exceeds max_package_size ({self.max_package_size})")
 
     def encode(self, message: Any) -> bytes:
-        """Length and payload. Raises ValueError for a payload whose length does not fit into 32 bits (FRAME-005)."""
+        """Length and payload. Raises ValueError for a payload whose length does not fit into 32 bits
+        (FRAME-005).
+        """
         payload = as_bytes(message)
         if len(payload) > LONGEST_PAYLOAD:
-            raise ValueError(f"frame: {len(payload)} bytes do not fit; the longest payload is {LONGEST_PAYLOAD}")
+            raise ValueError(f"frame: {len(payload)} bytes; the longest payload is {LONGEST_PAYLOAD}")
         return HEADER.pack(len(payload) + HEADER.size) + payload
 
     def farewell(self, code: int = 1000, reason: str = "") -> bytes:

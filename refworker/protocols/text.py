@@ -1,10 +1,12 @@
 """`text://`: a message is a line (manual: appendices/about-text).
 
-`send` adds one LF. What arrives is the line without its LF and without the run of CRs before it; other CRs are part of the message,
-and so is every other byte: nothing is decoded (TEXT-001, TEXT-004). An empty line is an empty message (TEXT-003).
+`send` adds one LF. What arrives is the line without its LF and without the run of CRs before it; other CRs
+are part of the message, and so is every other byte: nothing is decoded (TEXT-001, TEXT-004). An empty line is
+an empty message (TEXT-003).
 
-The whole chunk is split at once; only the tail after the last LF is kept. The limit concerns one line, never the sum of the lines in a
-chunk (TEXT-006), so lines are measured only when a chunk is long enough to hold one that is too long.
+The whole chunk is split at once; only the tail after the last LF is kept. The limit concerns one line, never
+the sum of the lines in a chunk (TEXT-006), so lines are measured only when a chunk is long enough to hold one
+that is too long.
 """
 
 from typing import Any
@@ -23,15 +25,16 @@ class Text:
         self._tail = bytearray()
 
     def feed(self, data: bytes) -> list[Any]:
-        """The lines that `data` completes, then a `Close` if one, or the tail, is longer than `max_package_size`."""
+        """The lines that `data` completes, then a `Close` if one, or the tail, is longer than
+        `max_package_size`.
+        """
         tail = self._tail
         waiting = len(tail)
         lines: list[Any] = data.split(b"\n")
         rest = lines.pop()
-        if lines:
-            if waiting:
-                lines[0] = bytes(tail) + lines[0]
-                tail.clear()
+        if lines and waiting:
+            lines[0] = bytes(tail) + lines[0]
+            tail.clear()
         tail += rest
         if waiting + len(data) > self.max_package_size:
             return self._measured(lines)
@@ -50,7 +53,8 @@ class Text:
         return messages
 
     def _too_long(self, line: bytes | bytearray) -> bool:
-        # The limit counts the message. One CR more may be the beginning of the line's end, and only the next byte will tell.
+        # The limit counts the message. One CR more may be the beginning of the line's end, and only the next
+        # byte will tell.
         excess = len(line) - self.max_package_size
         return excess > 1 or (excess == 1 and not line.endswith(b"\r"))
 
@@ -58,7 +62,9 @@ class Text:
         return Close(error=f"text: a line is longer than max_package_size ({self.max_package_size} bytes)")
 
     def encode(self, message: Any) -> bytes:
-        """The line and its LF. An LF inside the message would end it there: split or escape such messages first."""
+        """The line and its LF. An LF inside the message would end it there: split or escape such messages
+        first.
+        """
         return as_bytes(message) + b"\n"
 
     def farewell(self, code: int = 1000, reason: str = "") -> bytes:
