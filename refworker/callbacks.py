@@ -1,0 +1,93 @@
+"""Callbacks: attributes that also work as decorators, plain or async, and whose errors stay where they
+happen.
+
+    worker.on_message = echo
+
+    @worker.on_close
+    def gone(connection): ...
+
+The function itself is stored under `_on_message`, so that hot loops read a plain attribute.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, overload
+
+logger = logging.getLogger("refworker")
+
+Function = Callable[..., Any]
+
+
+class Registrar:
+    """What reading a callback attribute gives: a decorator that sets it, true where it is set."""
+
+    __slots__ = ("_name", "_owner")
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self._owner, self._name = owner, name
+
+    def __call__(self, function: Function) -> Function:
+        """Set the callback; returns the function, as decorators do."""
+        setattr(self._owner, self._name, function)
+        return function
+
+    @property
+    def function(self) -> Function | None:
+        """The function that is set, or None."""
+        return getattr(self._owner, f"_{self._name}", None)
+
+    def __bool__(self) -> bool:
+        return self.function is not None
+
+
+class Callback:
+    """The descriptor behind every `on_…` attribute."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Callback": ...
+    @overload
+    def __get__(self, instance: Any, owner: type) -> Registrar: ...
+    def __get__(self, instance: Any, owner: type) -> "Callback | Registrar":
+        return self if instance is None else Registrar(instance, self._name)
+
+    def __set__(self, instance: Any, function: "Function | Registrar | None") -> None:
+        if isinstance(function, Registrar):
+            function = function.function
+        if function is not None and not callable(function):
+            raise TypeError(f"{self._name} must be a function, not {type(function).__name__}")
+        setattr(instance, f"_{self._name}", function)
+
+
+def spawn(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    """A task that has already run to its first real suspension where Python can do that (3.12 and up)."""
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(coroutine, loop=asyncio.get_running_loop(), eager_start=True)
+    return asyncio.get_running_loop().create_task(coroutine)
+
+
+_running: set[asyncio.Task[Any]] = set()
+
+
+def invoke(function: Function | None, *args: Any) -> None:
+    """Call a callback whose end nobody waits for; whatever it raises is logged with its traceback."""
+    if function is None:
+        return
+    try:
+        result = function(*args)
+        if asyncio.iscoroutine(result):
+            task = spawn(result)
+            _running.add(task)  # the loop itself keeps only weak references
+            task.add_done_callback(_finished)
+    except Exception:
+        logger.exception("%s failed", getattr(function, "__qualname__", function))
+
+
+def _finished(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled() and (problem := task.exception()):
+        logger.error("%s failed", task.get_coro(), exc_info=problem)

@@ -1,0 +1,480 @@
+"""One TCP connection: transport, protocol, callbacks and send buffer.
+
+*Reading.* One chunk is parsed at once, its messages are handled in order, and the replies made meanwhile
+leave in one write: system calls are two thirds of a small message's price. A handler that suspends, a pause,
+or the end of the connection *stalls* it: the items left over wait in their iterator, the next chunk waits
+unparsed, and reading stops, so that nothing queues without bound.
+
+*Writing.* The transport's buffer limits are set to zero: it then reports each change between empty and not
+empty, which are the manual's `on_buffer_drain` and the moment to look at `max_send_buffer_size`.
+
+*Closing.* What was accepted is written first. Then FIN, and input is discarded until the peer's FIN or
+`linger_timeout`: closing a socket with unread input would send a reset, and destroy what the peer has not
+read yet (TCP-013).
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import count
+from typing import Any, ClassVar, Protocol, cast
+
+from refworker.callbacks import Callback, Function, logger, spawn
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Event, Signal, as_bytes
+from refworker.status import SEND_FAIL, Status, statistics
+
+KEEPALIVE = ((socket.TCP_KEEPIDLE, 55), (socket.TCP_KEEPINTVL, 55), (socket.TCP_KEEPCNT, 1))
+"""Seconds, seconds, probes (TCP-020)."""
+
+FLUSH_AT = 65536
+"""Bytes of replies that are joined before they are written even though more messages wait in the same chunk.
+"""
+
+PAUSED, ENDED, SUSPENDED = 1, 2, 4
+"""Why a connection is stalled: `pause_recv`, its end, async handlers. One number holds it all: two bits, and
+above them a count.
+"""
+
+
+class Owner(Protocol):
+    """Who is told about a connection's birth and death: a worker."""
+
+    connections: dict[int, "TcpConnection"]
+
+    def connection_closed(self, connection: "TcpConnection") -> None:
+        """Called once, after `on_close`."""
+
+
+class TcpConnection(asyncio.Protocol):
+    """One connection, accepted or outgoing. Callbacks are taken over from the worker and may be replaced for
+    this one only.
+    """
+
+    __slots__ = (
+        "__dict__", "__weakref__", "_backlog", "_batch", "_batched", "_codec", "_congested", "_eof", "_farewell",
+        "_on_message", "_pending", "_pushed", "_stalled", "_tasks", "_timer", "_transport", "bytes_read", "id",
+        "linger_timeout", "max_send_buffer_size", "real_id", "status", "worker",
+    )  # fmt: skip
+
+    default_max_send_buffer_size: ClassVar[int] = 1024 * 1024
+    default_max_package_size: ClassVar[int] = MAX_PACKAGE_SIZE
+    default_linger_timeout: ClassVar[float] = 1.0
+    close_timeout: ClassVar[float] = 30.0
+    """Seconds until a closing connection whose peer does not read is given up (TCP-015)."""
+    farewell_timeout: ClassVar[float] = 5.0
+    """Seconds that the peer's answer to a protocol's own farewell (a WebSocket Close) may take."""
+
+    on_connect = Callback()
+    on_message = Callback()
+    on_close = Callback()
+    on_error = Callback()
+    on_buffer_full = Callback()
+    on_buffer_drain = Callback()
+    on_websocket_connect = Callback()
+    on_websocket_ping = Callback()
+    on_websocket_pong = Callback()
+
+    _ids = count(1)
+
+    def __init__(self, codec: "Callable[[TcpConnection], Codec]", worker: Owner | None = None) -> None:
+        self.id = self.real_id = next(self._ids)
+        self.worker = worker
+        self.status = Status.INITIAL
+        self.bytes_read = self._pushed = 0
+        self.max_send_buffer_size = self.default_max_send_buffer_size
+        self.linger_timeout = self.default_linger_timeout
+        self._on_message: Function | None = None
+        self._codec = codec(self)
+        self._batch: list[bytes] | None = None
+        self._batched = 0
+        self._stalled = 0
+        self._pending: Iterator[Any] | None = None
+        self._backlog: list[bytes] = []
+        self._eof = self._farewell = self._congested = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+
+    # -- who and where
+    # ------------------------------------------------------------------------------------------
+
+    def get_remote_ip(self) -> str:
+        """The peer's IP address, without brackets; empty for a Unix socket."""
+        return self._endpoint("peername")[0]
+
+    def get_remote_port(self) -> int:
+        """The peer's port; 0 for a Unix socket."""
+        return self._endpoint("peername")[1]
+
+    def get_remote_address(self) -> str:
+        """The peer as `ip:port` or `[ip]:port`."""
+        return printable(*self._endpoint("peername"))
+
+    def get_local_ip(self) -> str:
+        """This side's IP address, without brackets."""
+        return self._endpoint("sockname")[0]
+
+    def get_local_port(self) -> int:
+        """This side's port."""
+        return self._endpoint("sockname")[1]
+
+    def get_local_address(self) -> str:
+        """This side as `ip:port` or `[ip]:port`."""
+        return printable(*self._endpoint("sockname"))
+
+    def _endpoint(self, which: str) -> tuple[str, int]:
+        name = self._transport.get_extra_info(which) if self._transport else None
+        if not isinstance(name, tuple):
+            return "", 0
+        # An IPv4 client of a dual-stack listener is an IPv4 client (TCP-007).
+        return name[0].removeprefix("::ffff:"), name[1]
+
+    @property
+    def max_package_size(self) -> int:
+        """Limit of one received message's payload in bytes."""
+        return self._codec.max_package_size
+
+    @max_package_size.setter
+    def max_package_size(self, size: int) -> None:
+        self._codec.max_package_size = size
+
+    @property
+    def codec(self) -> Codec:
+        """The state of this connection's protocol."""
+        return self._codec
+
+    # -- the transport's side
+    # -----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The transport is ready: say the protocol's first words, then `on_connect`."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=0)
+        tune(self._transport.get_extra_info("socket"))
+        self.status = Status.ESTABLISHED
+        statistics.connections += 1
+        if self._codec.opening:
+            self._write(self._codec.opening)
+        self._handle(iter([Event("on_connect")]))
+
+    def data_received(self, data: bytes) -> None:
+        """One chunk: parse, handle, and write what was said meanwhile."""
+        self.bytes_read += len(data)
+        if self._stalled:
+            self._hold(data)
+        else:
+            self._handle(self._codec.feed(data))
+
+    def eof_received(self) -> bool:
+        """The peer's FIN: what it asked for is answered first (TCP-017). True: the transport stays open until
+        then.
+        """
+        self._eof = True
+        if self._stalled & ENDED:
+            self._release()
+        elif not self._stalled:
+            self.close()
+        return True
+
+    def pause_writing(self) -> None:
+        """The send buffer is not empty any more."""
+        self._congested = True
+
+    def resume_writing(self) -> None:
+        """The send buffer is empty again."""
+        self._congested = False
+        statistics.buffer_drain += 1
+        self._tell("on_buffer_drain")
+        if self._stalled & ENDED and not self._farewell:
+            self._linger()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The transport is gone, for whatever reason."""
+        self._closed()
+
+    # -- reading
+    # ------------------------------------------------------------------------------------------------
+
+    def _handle(self, items: Iterable[Any]) -> None:
+        """Handle items in order until one of them stalls the connection; then write what was said meanwhile."""
+        if self._batch is not None:
+            return  # resumed from inside a handler: the loop below goes on by itself
+        self._batch = []
+        items = iter(items)
+        on_message, messages = self._on_message, 0
+        for item in items:
+            if isinstance(item, Signal):
+                self._obey(item)
+            else:
+                messages += 1
+                try:
+                    if on_message and (result := on_message(self, item)) is not None:
+                        self._await(result)
+                except Exception:
+                    self._failed("on_message")
+            if self._stalled:
+                self._pending = items
+                break
+            on_message = self._on_message
+        statistics.messages += messages
+        self._flush()
+
+    def _obey(self, signal: Signal) -> None:
+        if isinstance(signal, Event):
+            handled = getattr(self, signal.callback)
+            if signal.reply and not (signal.unless_handled and handled):
+                self._write(signal.reply)
+            self._tell(signal.callback, *signal.args)
+        elif isinstance(signal, Close):
+            if signal.error:
+                logger.warning("connection %d from %s: %s", self.id, self.get_remote_address(), signal.error)
+            self._finish(Status.CLOSING, signal.reply, answered=True)
+
+    def _tell(self, name: str, *args: Any) -> None:
+        """Call a callback, if set; an exception is logged and closes only this connection (TCP-019)."""
+        callback: Function | None = getattr(self, f"_{name}", None)
+        if callback:
+            try:
+                self._await(callback(self, *args))
+            except Exception:
+                self._failed(name)
+
+    def _await(self, result: Any) -> None:
+        """Stall the connection while an async handler is suspended: messages stay in order, and nothing
+        queues.
+        """
+        if not asyncio.iscoroutine(result):
+            return
+        task = spawn(result)
+        if task.done():
+            self._conclude(task)
+        else:
+            self._stalled += SUSPENDED
+            self._tasks.add(task)  # the loop itself keeps only weak references
+            task.add_done_callback(self._handled)
+
+    def _handled(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        self._stalled -= SUSPENDED
+        self._conclude(task)
+        self._go_on()
+
+    def _conclude(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (problem := task.exception()):
+            self._failed("async handler", problem)
+
+    def _failed(self, what: str, problem: BaseException | bool = True) -> None:
+        logger.error("connection %d: %s failed", self.id, what, exc_info=problem)
+        self.close()
+
+    def _hold(self, data: bytes) -> None:
+        """A chunk for a stalled connection waits unparsed, and nothing more is read; after the end it is
+        discarded.
+        """
+        if not self._stalled & ENDED:
+            self._backlog.append(data)
+            self._reading(False)
+        elif self._farewell and any(isinstance(item, Close) for item in self._codec.feed(data)):
+            self._farewell = False
+            self._shut()
+
+    def _go_on(self) -> None:
+        """Handle what has waited; then read on, or obey the FIN that came meanwhile."""
+        while not self._stalled and self._batch is None:
+            if (items := self._pending) is not None:
+                self._pending = None
+                self._handle(items)
+            elif self._backlog:
+                self._handle(self._codec.feed(self._backlog.pop(0)))
+            else:
+                self.close() if self._eof else self._reading(True)
+                return
+
+    def _reading(self, wanted: bool) -> None:
+        if self._transport and not self._transport.is_closing() and self._transport.is_reading() != wanted:
+            self._transport.resume_reading() if wanted else self._transport.pause_reading()
+
+    def pause_recv(self) -> None:
+        """Deliver no message until `resume_recv`, not even one that has arrived already (FLOW-007)."""
+        self._stalled |= PAUSED
+
+    def resume_recv(self) -> None:
+        """Deliver what has waited, in order, and go on."""
+        if self._stalled & PAUSED:
+            self._stalled &= ~PAUSED
+            self._go_on()
+
+    def consume_recv_buffer(self, count: int) -> None:
+        """Drop `count` bytes of unparsed input; for a custom protocol's `input` (CUSTOM-010)."""
+        self._codec.consume(count)  # type: ignore[attr-defined]
+
+    # -- writing
+    # ------------------------------------------------------------------------------------------------
+
+    def send(self, message: Any, raw: bool = False) -> bool | None:
+        """Send one message; `raw` sends bytes as they are, without the protocol's framing.
+
+        True: the kernel has every byte. None: accepted, and written soon. False: refused, since the
+        connection is closing, the send buffer is full (`max_send_buffer_size`, FLOW-002), or the message
+        cannot be encoded (the log says why).
+        """
+        if self.status is not Status.ESTABLISHED:
+            return False
+        try:
+            data = as_bytes(message) if raw else self._codec.encode(message)
+        except Exception:
+            logger.exception("connection %d: message not sent", self.id)
+            return False
+        if self._congested and self._queued() >= self.max_send_buffer_size:
+            return self._refuse("send buffer full and drop package")
+        return self._write(data)
+
+    def _write(self, data: bytes) -> bool | None:
+        if self._batch is None:
+            return self._push(data)
+        self._batch.append(data)
+        self._batched += len(data)
+        if self._batched >= FLUSH_AT:
+            self._push_batch()
+        return None
+
+    def _push(self, data: bytes) -> bool | None:
+        """Give bytes to the transport, and look at the limit if it could not pass them on."""
+        transport = cast(asyncio.Transport, self._transport)
+        if transport.is_closing():
+            return self._refuse("client closed")
+        if not data:
+            return None
+        self._pushed += len(data)
+        transport.write(data)
+        if not self._congested:
+            return True
+        if self._queued() >= self.max_send_buffer_size:
+            statistics.buffer_full += 1
+            self._tell("on_buffer_full")
+        return None
+
+    def _push_batch(self) -> None:
+        batch, self._batch, self._batched = self._batch or [], [], 0
+        if batch:
+            self._push(batch[0] if len(batch) == 1 else b"".join(batch))
+
+    def _flush(self) -> None:
+        """Write the batch and leave batching; the end of the connection has waited for this."""
+        if self.status is not Status.CLOSED:
+            self._push_batch()
+        self._batch = None
+        if self._stalled & ENDED:
+            self._shut()
+
+    def _queued(self) -> int:
+        return self._batched + (self._transport.get_write_buffer_size() if self._transport else 0)
+
+    def _refuse(self, reason: str) -> bool:
+        statistics.send_fail += 1
+        self._tell("on_error", SEND_FAIL, reason)
+        return False
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes that the kernel has taken, framing included (TCP-008)."""
+        return self._pushed - (self._transport.get_write_buffer_size() if self._transport else 0)
+
+    # -- closing
+    # ------------------------------------------------------------------------------------------------
+
+    def close(self, data: Any = None, raw: bool = False) -> None:
+        """Write what is queued, and `data` if given, then close. Nothing is delivered any more (TCP-010 to
+        TCP-012).
+        """
+        self._end(Status.CLOSING, data, raw)
+
+    def end(self, data: Any = None, raw: bool = False) -> None:
+        """As `close`, with status ENDING: FIN, then up to `linger_timeout` seconds for the peer's (TCP-014)."""
+        self._end(Status.ENDING, data, raw)
+
+    def destroy(self) -> None:
+        """Close at once and discard the send queue; `on_close` has run when this returns (TCP-016)."""
+        if self._transport:
+            self._transport.abort()
+        self._closed()
+
+    def _end(self, status: Status, data: Any, raw: bool) -> None:
+        if self.status < Status.ESTABLISHED:
+            return self.destroy()
+        last = b""
+        if data is not None and not self._stalled & ENDED:
+            last = as_bytes(data) if raw else self._codec.encode(data)
+        return self._finish(status, last)
+
+    def _finish(self, status: Status, last: bytes, answered: bool = False) -> None:
+        """Say the last words and stop listening; only the first call counts."""
+        if self._stalled & ENDED:
+            return
+        self._stalled |= ENDED
+        self.status = status
+        self._pending = None
+        self._backlog.clear()
+        farewell = b"" if answered else self._codec.farewell()
+        self._farewell = bool(farewell)
+        if last or farewell:
+            self._write(last + farewell)
+        if self._batch is None:
+            self._shut()
+
+    def _shut(self) -> None:
+        """Everything is said: FIN, unless the peer's farewell is still to come."""
+        if self.status is Status.CLOSED:
+            return
+        self._reading(True)
+        if self._eof:
+            self._release()
+        elif self._farewell:
+            self._deadline(self.farewell_timeout, self._release)
+        else:
+            cast(asyncio.Transport, self._transport).write_eof()
+            self._linger()
+
+    def _linger(self) -> None:
+        """Wait for the peer's FIN: long while it still has to read what is queued, short after that."""
+        self._deadline(self.close_timeout if self._congested else self.linger_timeout, self.destroy)
+
+    def _release(self) -> None:
+        """Close for good as soon as the send queue is written."""
+        self._deadline(self.close_timeout, self.destroy)
+        cast(asyncio.Transport, self._transport).close()
+
+    def _deadline(self, seconds: float, action: Callable[[], None]) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(max(seconds, 0), action)
+
+    def _closed(self) -> None:
+        if self.status is Status.CLOSED:
+            return
+        if self.status >= Status.ESTABLISHED:
+            statistics.connections -= 1
+        self.status = Status.CLOSED
+        self._stalled |= ENDED
+        self._pending = None
+        self._backlog.clear()
+        if self._timer:
+            self._timer.cancel()
+        self._tell("on_close")
+        if self.worker:
+            self.worker.connection_closed(self)
+
+
+def printable(host: str, port: int) -> str:
+    """`ip:port`, IPv6 in brackets; empty for an endpoint without address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}" if host else ""
+
+
+def tune(sock: Any) -> None:
+    """No delay for small messages, and a probe for peers that vanished (TCP-020)."""
+    with suppress(OSError):  # not a TCP socket
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEPALIVE:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
