@@ -63,6 +63,17 @@ class Callback:
         setattr(instance, f"_{self._name}", function)
 
 
+def set_callbacks(owner: Any, callbacks: dict[str, Any]) -> None:
+    """Set callbacks that were given as keyword arguments. Raises TypeError for a name that `owner` does not
+    have.
+    """
+    for name, function in callbacks.items():
+        if not isinstance(getattr(type(owner), name, None), Callback):
+            known = ", ".join(name for name in dir(type(owner)) if name.startswith("on_"))
+            raise TypeError(f"{type(owner).__name__} has no callback {name!r}; it has {known}")
+        setattr(owner, name, function)
+
+
 def spawn(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
     """A task that has already run to its first real suspension where Python can do that (3.12 and up)."""
     if sys.version_info >= (3, 12):

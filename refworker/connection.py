@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 from refworker.callbacks import Callback, Function, logger, spawn
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Event, Signal, as_bytes
+from refworker.protocols.registry import Factory
 from refworker.status import SEND_FAIL, Status, statistics
 
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 55), (socket.TCP_KEEPINTVL, 55), (socket.TCP_KEEPCNT, 1))
@@ -52,9 +53,10 @@ class TcpConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "__dict__", "__weakref__", "_backlog", "_batch", "_batched", "_codec", "_congested", "_eof", "_farewell",
-        "_on_message", "_pending", "_pushed", "_stalled", "_tasks", "_timer", "_transport", "bytes_read", "id",
-        "linger_timeout", "max_send_buffer_size", "real_id", "status", "worker",
+        "__dict__", "__weakref__", "_backlog", "_batch", "_batched", "_codec", "_congested", "_draining",
+        "_eof", "_farewell", "_on_message", "_pending", "_pushed", "_stalled", "_tasks", "_timer",
+        "_transport", "bytes_read", "id", "linger_timeout", "max_send_buffer_size", "real_id", "status",
+        "worker",
     )  # fmt: skip
 
     default_max_send_buffer_size: ClassVar[int] = 1024 * 1024
@@ -77,27 +79,29 @@ class TcpConnection(asyncio.Protocol):
 
     _ids = count(1)
 
-    def __init__(self, codec: "Callable[[TcpConnection], Codec]", worker: Owner | None = None) -> None:
+    def __init__(self, codec: Factory, worker: Owner | None = None) -> None:
         self.id = self.real_id = next(self._ids)
         self.worker = worker
         self.status = Status.INITIAL
-        self.bytes_read = self._pushed = 0
         self.max_send_buffer_size = self.default_max_send_buffer_size
         self.linger_timeout = self.default_linger_timeout
         self._on_message: Function | None = None
-        self._codec = codec(self)
+        self._codec = codec(self, self.default_max_package_size)
+        self._begin()
+
+    def _begin(self) -> None:
+        """The state of one transport's life; an outgoing connection may have several lives."""
+        self.bytes_read = self._pushed = 0
         self._batch: list[bytes] | None = None
-        self._batched = 0
-        self._stalled = 0
+        self._batched = self._stalled = 0
         self._pending: Iterator[Any] | None = None
         self._backlog: list[bytes] = []
-        self._eof = self._farewell = self._congested = False
+        self._eof = self._farewell = self._congested = self._draining = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
-    # -- who and where
-    # ------------------------------------------------------------------------------------------
+    # -- who and where -----------------------------------------------------------------------------
 
     def get_remote_ip(self) -> str:
         """The peer's IP address, without brackets; empty for a Unix socket."""
@@ -132,7 +136,7 @@ class TcpConnection(asyncio.Protocol):
 
     @property
     def max_package_size(self) -> int:
-        """Limit of one received message's payload in bytes."""
+        """Limit of one received message's payload in bytes; may be set."""
         return self._codec.max_package_size
 
     @max_package_size.setter
@@ -144,8 +148,7 @@ class TcpConnection(asyncio.Protocol):
         """The state of this connection's protocol."""
         return self._codec
 
-    # -- the transport's side
-    # -----------------------------------------------------------------------------------
+    # -- the transport's side ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is ready: say the protocol's first words, then `on_connect`."""
@@ -154,9 +157,12 @@ class TcpConnection(asyncio.Protocol):
         tune(self._transport.get_extra_info("socket"))
         self.status = Status.ESTABLISHED
         statistics.connections += 1
+        self._say_first()
+        self._handle([Event("on_connect")])
+
+    def _say_first(self) -> None:
         if self._codec.opening:
             self._write(self._codec.opening)
-        self._handle(iter([Event("on_connect")]))
 
     def data_received(self, data: bytes) -> None:
         """One chunk: parse, handle, and write what was said meanwhile."""
@@ -190,11 +196,13 @@ class TcpConnection(asyncio.Protocol):
             self._linger()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The transport is gone, for whatever reason."""
-        self._closed()
+        """The transport is gone, for whatever reason. Before the status says that there is one, it is a
+        former life's.
+        """
+        if self.status >= Status.ESTABLISHED:
+            self._closed()
 
-    # -- reading
-    # ------------------------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------------
 
     def _handle(self, items: Iterable[Any]) -> None:
         """Handle items in order until one of them stalls the connection; then write what was said meanwhile."""
@@ -255,10 +263,11 @@ class TcpConnection(asyncio.Protocol):
             task.add_done_callback(self._handled)
 
     def _handled(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        self._stalled -= SUSPENDED
-        self._conclude(task)
-        self._go_on()
+        if task in self._tasks:  # else it is a former life's
+            self._tasks.remove(task)
+            self._stalled -= SUSPENDED
+            self._conclude(task)
+            self._go_on()
 
     def _conclude(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (problem := task.exception()):
@@ -288,7 +297,7 @@ class TcpConnection(asyncio.Protocol):
             elif self._backlog:
                 self._handle(self._codec.feed(self._backlog.pop(0)))
             else:
-                self.close() if self._eof else self._reading(True)
+                self.close() if self._eof or self._draining else self._reading(True)
                 return
 
     def _reading(self, wanted: bool) -> None:
@@ -309,8 +318,7 @@ class TcpConnection(asyncio.Protocol):
         """Drop `count` bytes of unparsed input; for a custom protocol's `input` (CUSTOM-010)."""
         self._codec.consume(count)  # type: ignore[attr-defined]
 
-    # -- writing
-    # ------------------------------------------------------------------------------------------------
+    # -- writing -----------------------------------------------------------------------------------
 
     def send(self, message: Any, raw: bool = False) -> bool | None:
         """Send one message; `raw` sends bytes as they are, without the protocol's framing.
@@ -381,8 +389,7 @@ class TcpConnection(asyncio.Protocol):
         """Bytes that the kernel has taken, framing included (TCP-008)."""
         return self._pushed - (self._transport.get_write_buffer_size() if self._transport else 0)
 
-    # -- closing
-    # ------------------------------------------------------------------------------------------------
+    # -- closing -----------------------------------------------------------------------------------
 
     def close(self, data: Any = None, raw: bool = False) -> None:
         """Write what is queued, and `data` if given, then close. Nothing is delivered any more (TCP-010 to
@@ -393,6 +400,12 @@ class TcpConnection(asyncio.Protocol):
     def end(self, data: Any = None, raw: bool = False) -> None:
         """As `close`, with status ENDING: FIN, then up to `linger_timeout` seconds for the peer's (TCP-014)."""
         self._end(Status.ENDING, data, raw)
+
+    def drain(self) -> None:
+        """Close as soon as no async handler is at work: the way out of a worker that stops."""
+        self._draining = True
+        if self._stalled < SUSPENDED:
+            self.close()
 
     def destroy(self) -> None:
         """Close at once and discard the send queue; `on_close` has run when this returns (TCP-016)."""
@@ -453,7 +466,7 @@ class TcpConnection(asyncio.Protocol):
     def _closed(self) -> None:
         if self.status is Status.CLOSED:
             return
-        if self.status >= Status.ESTABLISHED:
+        if self._transport:
             statistics.connections -= 1
         self.status = Status.CLOSED
         self._stalled |= ENDED

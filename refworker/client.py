@@ -1,0 +1,122 @@
+"""Outgoing connections: `AsyncTcpConnection("text://127.0.0.1:9000")` (manual:
+async-tcp-connection/construct).
+
+    connection = AsyncTcpConnection("text://127.0.0.1:9000", on_message=print)
+    connection.on_close = lambda connection: connection.reconnect(1)
+    connection.connect()
+    connection.send("hello")     # queued until the connection stands
+
+`connect` never blocks, and success or failure is reported later, never from inside it. The object, its
+callbacks and its settings survive the connection: `reconnect` begins a new life of the same one.
+"""
+
+import asyncio
+import os
+from typing import Any
+
+from refworker.address import AddressError, parse_address
+from refworker.callbacks import set_callbacks
+from refworker.connection import TcpConnection
+from refworker.protocols.base import as_bytes
+from refworker.protocols.registry import client_codec
+from refworker.status import CONNECT_FAIL, Status
+
+DEFAULT_PORT = 80
+
+
+class AsyncTcpConnection(TcpConnection):
+    """An outgoing connection; schemes `tcp text frame ws` and users' own protocols."""
+
+    connect_timeout = 30.0
+    """Seconds that one attempt may take (CLIENT-010)."""
+
+    def __init__(self, address: str, *, protocol: Any = None, **callbacks: Any) -> None:
+        """Performs no I/O; `callbacks` are `on_…` functions. Raises AddressError for an address that cannot
+        be meant.
+        """
+        target = parse_address(address)
+        try:
+            self._factory = client_codec(target.scheme, target.authority, target.path, os.urandom, protocol)
+        except ValueError as problem:
+            raise AddressError(f"{address!r}: {problem}") from None
+        self._target = target
+        self._early: list[tuple[Any, bool]] = []
+        self._early_size = 0
+        self._attempt: asyncio.Task[None] | None = None
+        self._appointment: asyncio.TimerHandle | None = None
+        super().__init__(self._factory)
+        set_callbacks(self, callbacks)
+
+    def get_remote_host(self) -> str:
+        """The host as it was given."""
+        return self._target.host
+
+    def get_remote_uri(self) -> str:
+        """Path and query as they were given, `/` where none were."""
+        return self._target.path
+
+    def connect(self) -> None:
+        """Begin to connect; `on_connect`, or `on_error` and `on_close`, tell how it went. Does nothing while
+        connected.
+        """
+        if self.status in (Status.CONNECTING, Status.ESTABLISHED, Status.ENDING):
+            return
+        self.cancel_reconnect()
+        self._codec = self._factory(self, self.max_package_size)
+        self._begin()
+        self.status = Status.CONNECTING
+        self._attempt = asyncio.get_running_loop().create_task(self._open())
+
+    def reconnect(self, delay: float = 0) -> None:
+        """Connect again in `delay` seconds; a second call replaces the first (CLIENT-007)."""
+        self.cancel_reconnect()
+        self._appointment = asyncio.get_running_loop().call_later(max(delay, 0), self.connect)
+
+    def cancel_reconnect(self) -> None:
+        """Forget a pending `reconnect`."""
+        if self._appointment:
+            self._appointment.cancel()
+            self._appointment = None
+
+    async def _open(self) -> None:
+        host, port = self._target.host, self._target.port or DEFAULT_PORT
+        try:
+            async with asyncio.timeout(self.connect_timeout):
+                await asyncio.get_running_loop().create_connection(lambda: self, host, port)
+        except TimeoutError:
+            self._connect_failed(f"no connection to {host}:{port} within {self.connect_timeout:g} s")
+        except OSError as problem:
+            self._connect_failed(f"cannot connect to {host}:{port}: {problem.strerror or problem}")
+
+    def _connect_failed(self, reason: str) -> None:
+        if self.status is Status.CONNECTING:
+            self.status = Status.CLOSING
+            self._tell("on_error", CONNECT_FAIL, reason)
+            self._closed()
+
+    def _say_first(self) -> None:
+        """The protocol's opening, then what was sent early (CLIENT-005)."""
+        super()._say_first()
+        early, self._early, self._early_size = self._early, [], 0
+        for message, raw in early:
+            self.send(message, raw)
+
+    def send(self, message: Any, raw: bool = False) -> bool | None:
+        """As for every connection; before it is established messages are queued, up to
+        `max_send_buffer_size`.
+        """
+        if self.status not in (Status.INITIAL, Status.CONNECTING):
+            return super().send(message, raw)
+        if self._early_size >= self.max_send_buffer_size:
+            return self._refuse("send buffer full and drop package")
+        self._early_size += len(as_bytes(message))
+        self._early.append((message, raw))
+        return None
+
+    def destroy(self) -> None:
+        """Close at once; an attempt under way is given up (CLIENT-009)."""
+        if self.status is Status.CONNECTING and self._attempt:
+            self._attempt.cancel()
+        self._early.clear()
+        self._early_size = 0
+        super().destroy()

@@ -1,0 +1,61 @@
+"""Which scheme speaks which protocol (CUSTOM-002)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from refworker.protocols.base import Codec, Raw
+from refworker.protocols.custom import Custom
+from refworker.protocols.frame import Frame
+from refworker.protocols.text import Text
+from refworker.protocols.websocket import WebSocketClient, WebSocketServer
+
+Factory = Callable[[Any, int], Codec]
+"""From a connection and its `max_package_size` to the codec of that connection."""
+
+BOTH: dict[str, Callable[[int], Codec]] = {"tcp": Raw, "text": Text, "frame": Frame}
+"""The protocols whose two sides are alike."""
+
+_users: dict[str, Any] = {}
+
+
+def register_protocol(scheme: str, protocol: Any) -> None:
+    """Make `scheme://` speak a user's protocol (see `custom.py`), for every address used after this call.
+
+    Raises ValueError for a scheme that is not letters and digits, starting with a letter.
+    """
+    if not (scheme.isascii() and scheme.isalnum() and scheme[0].isalpha()):
+        raise ValueError(f"{scheme!r} cannot be a scheme: letters and digits only, starting with a letter")
+    _users[scheme.lower()] = protocol
+
+
+def server_codec(scheme: str, protocol: Any = None) -> Factory:
+    """The codec of a listener; `protocol` is a user's own. Raises ValueError for an unknown scheme."""
+    if scheme == "websocket" and protocol is None and scheme not in _users:
+        return lambda connection, limit: WebSocketServer(max_package_size=limit)
+    if scheme == "ws":
+        raise ValueError("ws:// is the client's side; listen on websocket://")
+    return _common(scheme, protocol, "websocket")
+
+
+def client_codec(
+    scheme: str, host: str, path: str, random_bytes: Callable[[int], bytes], protocol: Any = None
+) -> Factory:
+    """The codec of an outgoing connection to `host` (as in a Host header). Raises ValueError as above."""
+    if scheme == "ws" and protocol is None and scheme not in _users:
+        return lambda connection, limit: WebSocketClient(host, path, random_bytes, max_package_size=limit)
+    if scheme == "websocket":
+        raise ValueError("websocket:// is the server's side; connect to ws://")
+    return _common(scheme, protocol, "ws")
+
+
+def _common(scheme: str, protocol: Any, other: str) -> Factory:
+    protocol = protocol if protocol is not None else _users.get(scheme)
+    if protocol is not None:
+        return lambda connection, limit: Custom(protocol, connection, limit)
+    if scheme not in BOTH:
+        known = ", ".join(f"{name}://" for name in [*BOTH, other, *_users])
+        raise ValueError(
+            f"unknown protocol {scheme}://; known are {known}, or register_protocol({scheme!r}, …)"
+        )
+    codec = BOTH[scheme]
+    return lambda connection, limit: codec(limit)
