@@ -86,7 +86,7 @@ class AsyncTcpConnection(TcpConnection):
         except TimeoutError:
             self._connect_failed(f"no connection to {host}:{port} within {self.connect_timeout:g} s")
         except OSError as problem:
-            self._connect_failed(f"cannot connect to {host}:{port}: {problem.strerror or problem}")
+            self._connect_failed(f"cannot connect to {host}:{port}: {reason_of(problem)}")
 
     def _connect_failed(self, reason: str) -> None:
         if self.status is Status.CONNECTING:
@@ -120,3 +120,8 @@ class AsyncTcpConnection(TcpConnection):
         self._early.clear()
         self._early_size = 0
         super().destroy()
+
+
+def reason_of(problem: OSError) -> str:
+    """The system's own words for an error, without asyncio's around them."""
+    return os.strerror(problem.errno) if problem.errno else str(problem)

@@ -54,7 +54,7 @@ class TcpConnection(asyncio.Protocol):
 
     __slots__ = (
         "__dict__", "__weakref__", "_backlog", "_batch", "_batched", "_codec", "_congested", "_draining",
-        "_eof", "_farewell", "_on_message", "_pending", "_pushed", "_stalled", "_tasks", "_timer",
+        "_eof", "_farewell", "_on_message", "_owed", "_pending", "_pushed", "_stalled", "_tasks", "_timer",
         "_transport", "bytes_read", "id", "linger_timeout", "max_send_buffer_size", "real_id", "status",
         "worker",
     )  # fmt: skip
@@ -93,7 +93,7 @@ class TcpConnection(asyncio.Protocol):
         """The state of one transport's life; an outgoing connection may have several lives."""
         self.bytes_read = self._pushed = 0
         self._batch: list[bytes] | None = None
-        self._batched = self._stalled = 0
+        self._batched = self._stalled = self._owed = 0
         self._pending: Iterator[Any] | None = None
         self._backlog: list[bytes] = []
         self._eof = self._farewell = self._congested = self._draining = False
@@ -180,7 +180,7 @@ class TcpConnection(asyncio.Protocol):
         if self._stalled & ENDED:
             self._release()
         elif not self._stalled:
-            self.close()
+            self._leave()
         return True
 
     def pause_writing(self) -> None:
@@ -205,7 +205,7 @@ class TcpConnection(asyncio.Protocol):
     # -- reading -----------------------------------------------------------------------------------
 
     def _handle(self, items: Iterable[Any]) -> None:
-        """Handle items in order until one of them stalls the connection; then write what was said meanwhile."""
+        """Handle items in order until one stalls the connection; then write what was said meanwhile."""
         if self._batch is not None:
             return  # resumed from inside a handler: the loop below goes on by itself
         self._batch = []
@@ -297,7 +297,9 @@ class TcpConnection(asyncio.Protocol):
             elif self._backlog:
                 self._handle(self._codec.feed(self._backlog.pop(0)))
             else:
-                self.close() if self._eof or self._draining else self._reading(True)
+                if not self._eof:
+                    self._reading(True)
+                self._leave()
                 return
 
     def _reading(self, wanted: bool) -> None:
@@ -398,13 +400,28 @@ class TcpConnection(asyncio.Protocol):
         self._end(Status.CLOSING, data, raw)
 
     def end(self, data: Any = None, raw: bool = False) -> None:
-        """As `close`, with status ENDING: FIN, then up to `linger_timeout` seconds for the peer's (TCP-014)."""
+        """As `close`, with status ENDING: FIN, then up to `linger_timeout` seconds for the peer (TCP-014)."""
         self._end(Status.ENDING, data, raw)
 
     def drain(self) -> None:
-        """Close as soon as no async handler is at work: the way out of a worker that stops."""
+        """Close as soon as no async handler is at work and no reply is owed: how a worker stops."""
         self._draining = True
-        if self._stalled < SUSPENDED:
+        self._leave()
+
+    def hold(self) -> None:
+        """A reply is owed: the peer's FIN, or the worker's stop, closes this connection only after `release`."""
+        self._owed += 1
+
+    def release(self) -> None:
+        """The reply has been sent."""
+        self._owed -= 1
+        self._leave()
+
+    def _leave(self) -> None:
+        """Close, if there is a reason to and nothing is owed or waiting."""
+        if self._owed or self._stalled >= SUSPENDED:
+            return
+        if self._draining or (self._eof and not self._stalled):
             self.close()
 
     def destroy(self) -> None:
