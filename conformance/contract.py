@@ -1,0 +1,17 @@
+"""The names that the testee contract fixes: services, commands, limits, placeholders.
+
+Target files, cases and reports all take them from here, so that a name is spelled in one place.
+"""
+
+SERVICES = (
+    "tcp", "text", "frame", "websocket", "http", "udp", "unix", "tls", "wss", "https", "custom", "task",
+    "relay", "pipe", "flow", "auth", "heartbeat", "group", "probe.control", "probe.text", "probe.websocket",
+    "probe.tcp", "probe.udp", "probe.http",
+)  # fmt: skip
+
+COMMANDS = ("stop", "stop_graceful", "reload", "reload_graceful", "restart", "status", "connections")
+
+LIMITS = ("max_package_size", "max_send_buffer_size")
+
+PATHS = ("dir", "static", "cert", "key", "version", "outbox", "python")
+"""Placeholders of target files, beside `{port.NAME}`."""

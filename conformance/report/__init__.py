@@ -1,0 +1,1 @@
+"""What a run leaves behind: live progress, a table, JSON, JUnit, HTML."""

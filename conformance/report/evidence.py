@@ -1,0 +1,31 @@
+"""The transcript of a case, cut to what a reader can take in, as plain data for reports."""
+
+from typing import Any
+
+from conformance.wire.transcript import Entry, Transcript
+
+HEAD, TAIL = 20, 40
+"""Events kept from the beginning and the end; the end is where a failure shows."""
+
+SHOWN = 256
+"""Bytes kept of one event."""
+
+
+def collect(transcript: Transcript) -> list[dict[str, Any]]:
+    """The events as dictionaries: `at` (seconds), `peer`, `kind`, `data` (hex), `size` (bytes), `note`."""
+    entries = list(transcript)
+    if len(entries) <= HEAD + TAIL:
+        return [_plain(entry) for entry in entries]
+    left_out = Entry(entries[HEAD].at, 0, "note", note=f"{len(entries) - HEAD - TAIL} events left out")
+    return [_plain(entry) for entry in (*entries[:HEAD], left_out, *entries[-TAIL:])]
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    return {
+        "at": round(entry.at, 4),
+        "peer": entry.peer,
+        "kind": entry.kind,
+        "data": entry.data[:SHOWN].hex(),
+        "size": len(entry.data),
+        "note": entry.note,
+    }

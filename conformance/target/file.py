@@ -1,0 +1,190 @@
+"""Read a target file: TOML in, a frozen `TargetSpec` out, and one line of advice for every mistake.
+
+The tables and keys are data (`SHAPE`), so that the check of names, the check of types and the advice stay in
+one place. Placeholders are filled per copy of the target, see `fill.py`; here they are only looked at.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from conformance.contract import COMMANDS, LIMITS, SERVICES
+from conformance.target.fill import UnknownPlaceholder, fill, rehearsal
+from conformance.wire.address import Address
+
+
+class TargetFileError(Exception):
+    """One line: file, key, cause and cure."""
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """How a target is started; every string may hold placeholders."""
+
+    start: tuple[str, ...]
+    daemon: bool = False
+    cwd: Path = Path()
+    env: Mapping[str, str] = field(default_factory=dict)
+    ready_timeout: float = 10.0
+    pid_file: str | None = None
+    workers: Mapping[str, int] = field(default_factory=dict)
+    commands: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """A target as its file (or the command line) describes it, placeholders not yet filled."""
+
+    name: str
+    endpoints: Mapping[str, str]
+    language: str = ""
+    homepage: str = ""
+    process: ProcessSpec | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    deviations: Mapping[str, str] = field(default_factory=dict)
+
+
+STRING, WHOLE, NUMBER, YES_NO = "a string", "a whole number", "a number", "true or false"
+STRINGS, TABLE = "a list of strings", "a table"
+
+CHECKS = {
+    STRING: lambda value: isinstance(value, str),
+    WHOLE: lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
+    NUMBER: lambda value: isinstance(value, int | float) and not isinstance(value, bool) and value > 0,
+    YES_NO: lambda value: isinstance(value, bool),
+    STRINGS: lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
+    TABLE: lambda value: isinstance(value, dict),
+}
+
+ANY = "*"
+"""Stands for every key of a table whose keys are not fixed."""
+
+SHAPE: dict[str, dict[str, str]] = {
+    "": dict.fromkeys(("target", "process", "endpoints", "limits", "deviations"), TABLE),
+    "target": {"name": STRING, "language": STRING, "homepage": STRING},
+    "process": {
+        "start": STRINGS,
+        "daemon": YES_NO,
+        "cwd": STRING,
+        "env": TABLE,
+        "ready_timeout": NUMBER,
+        "pid_file": STRING,
+        "workers": TABLE,
+        "commands": TABLE,
+    },
+    "process.env": {ANY: STRING},
+    "process.workers": dict.fromkeys(SERVICES, WHOLE),
+    "process.commands": dict.fromkeys(COMMANDS, STRINGS),
+    "endpoints": dict.fromkeys(SERVICES, STRING),
+    "limits": dict.fromkeys(LIMITS, WHOLE),
+    "deviations": {ANY: STRING},
+}
+
+
+def load(path: Path) -> TargetSpec:
+    """Read and check a target file. Raises TargetFileError."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise TargetFileError(f"{path}: {problem.strerror}; give the path of a target file") from problem
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise TargetFileError(f"{path}: not valid TOML: {problem}; correct that line") from problem
+    try:
+        _check_shape(document)
+        return _build(document, path)
+    except _Mistake as mistake:
+        raise TargetFileError(f"{path}: {mistake}") from mistake
+
+
+def from_endpoints(endpoints: Mapping[str, str]) -> TargetSpec:
+    """A target that is running already, by the endpoints of the command line. Raises TargetFileError."""
+    try:
+        _check_shape({"endpoints": dict(endpoints)})
+        _check_endpoints(endpoints)
+    except _Mistake as mistake:
+        raise TargetFileError(f"--endpoint: {mistake}") from mistake
+    return TargetSpec(name=", ".join(endpoints.values()), endpoints=dict(endpoints))
+
+
+class _Mistake(Exception):
+    """Key, cause and cure, without the file."""
+
+
+def _check_shape(document: Mapping[str, Any]) -> None:
+    """Every table that the document has: known keys, right types."""
+    for table, keys in SHAPE.items():
+        for key, value in _table(document, table).items():
+            where = f"{table}.{key}" if table else key
+            wanted = keys.get(ANY) or keys.get(key)
+            if wanted is None:
+                raise _Mistake(f"{where}: unknown key; {_nearest(key, keys)}")
+            if not CHECKS[wanted](value):
+                raise _Mistake(f"{where}: {value!r} is not {wanted}; write {wanted}")
+
+
+def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The table at a dotted name; empty where it is missing."""
+    for part in filter(None, name.split(".")):
+        document = document.get(part, {})
+    return document
+
+
+def _nearest(key: str, known: Mapping[str, str]) -> str:
+    near = get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+
+
+def _build(document: Mapping[str, Any], path: Path) -> TargetSpec:
+    target, endpoints = _table(document, "target"), _table(document, "endpoints")
+    if not target.get("name"):
+        raise _Mistake('target.name: missing; write name = "the name to show in reports"')
+    if not endpoints:
+        raise _Mistake('endpoints: nothing to judge; write for example text = "tcp://127.0.0.1:{port.text}"')
+    process = _build_process(document["process"], path) if "process" in document else None
+    _check_endpoints(endpoints)
+    return TargetSpec(
+        endpoints=endpoints,
+        process=process,
+        limits=_table(document, "limits"),
+        deviations=_table(document, "deviations"),
+        **target,
+    )
+
+
+def _build_process(table: Mapping[str, Any], path: Path) -> ProcessSpec:
+    if not table.get("start"):
+        raise _Mistake('process.start: missing; write start = ["the command", "that starts the server"]')
+    for name, argv in table.get("commands", {}).items():
+        if not argv:
+            raise _Mistake(f"process.commands.{name}: empty; give the command or leave the key out")
+    _check_placeholders("process", table)
+    commands = {name: tuple(argv) for name, argv in table.get("commands", {}).items()}
+    cwd = path.resolve().parent / table.get("cwd", ".")
+    return ProcessSpec(**{**table, "start": tuple(table["start"]), "cwd": cwd, "commands": commands})
+
+
+def _check_endpoints(endpoints: Mapping[str, str]) -> None:
+    _check_placeholders("endpoints", endpoints)
+    for service, url in endpoints.items():
+        try:
+            Address.parse(fill(url, rehearsal()))
+        except ValueError as problem:
+            raise _Mistake(f"endpoints.{service}: {problem}") from problem
+
+
+def _check_placeholders(where: str, value: Any) -> None:
+    """Look at every string inside `value`, however deep."""
+    if isinstance(value, str):
+        try:
+            fill(value, rehearsal())
+        except UnknownPlaceholder as problem:
+            raise _Mistake(f"{where}: {problem}") from problem
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            _check_placeholders(f"{where}.{key}", inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_placeholders(where, inner)

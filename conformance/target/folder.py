@@ -1,0 +1,73 @@
+"""The fresh folder of one copy of a target, and the files that its placeholders name.
+
+Nothing is made before it is asked for: a target without TLS needs no certificate.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from conformance.outcomes import TargetDown
+from conformance.target.ports import free_port
+
+VERSION = "version 1\n"
+"""What `{version}` holds at first; a lifecycle case may write something else there."""
+
+
+class Folder:
+    """A folder of its own under the system's temporary one; `lookup` gives the values of placeholders."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="conformance-"))
+        self._values: dict[str, str] = {"dir": str(self.path), "python": sys.executable}
+        self._makers: dict[str, Callable[[], Path]] = {
+            "static": self._make_static,
+            "version": self._make_version,
+            "outbox": self._make_outbox,
+            "cert": self._make_certificate,
+            "key": self._make_certificate,
+        }
+
+    def lookup(self, name: str) -> str:
+        """The value of a placeholder, always the same for this copy. Raises KeyError for an unknown one."""
+        if name not in self._values:
+            made = free_port() if name.startswith("port.") else self._makers[name]()
+            self._values.setdefault(name, str(made))  # a certificate brings its key along
+        return self._values[name]
+
+    def remove(self) -> None:
+        """Delete the folder with everything in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _make_static(self) -> Path:
+        static = self.path / "static"
+        static.mkdir()
+        (static / "hello.txt").write_text("hello\n", encoding="utf-8")
+        return static
+
+    def _make_version(self) -> Path:
+        version = self.path / "version.txt"
+        version.write_text(VERSION, encoding="utf-8")
+        return version
+
+    def _make_outbox(self) -> Path:
+        outbox = self.path / "outbox.jsonl"
+        outbox.touch()
+        return outbox
+
+    def _make_certificate(self) -> Path:
+        """A self-signed certificate for localhost: `cert` and `key` are made together, both as PEM."""
+        cert, key = self.path / "cert.pem", self.path / "key.pem"
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        try:
+            subprocess.run(
+                [*command, *names, "-keyout", key, "-out", cert], check=True, capture_output=True, timeout=60
+            )
+        except (OSError, subprocess.SubprocessError) as problem:
+            raise TargetDown(f"{{cert}} needs the openssl command, which failed: {problem}") from problem
+        self._values["cert"], self._values["key"] = str(cert), str(key)
+        return cert

@@ -1,0 +1,226 @@
+"""The processes of one copy of the target: start, readiness, commands, stop, and nothing left behind."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from time import monotonic, sleep
+
+from conformance.outcomes import TargetDown, Unsupported
+from conformance.target import family
+from conformance.target.file import ProcessSpec
+from conformance.target.fill import fill
+from conformance.target.folder import Folder
+from conformance.wire.address import Address, dial
+
+POLL = 0.01
+"""Seconds between two looks at a condition."""
+
+COMMAND_TIMEOUT = 30.0
+STOP_TIMEOUT = 10.0
+"""Seconds that a stop may take before whatever is left is killed."""
+
+LOG_TAIL = 400
+"""Characters of the target's output shown when it does not start."""
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Look until `condition` holds, at most for `seconds`; whether it held in the end."""
+    limit = monotonic() + seconds
+    while not (held := condition()) and monotonic() < limit:
+        sleep(POLL)
+    return held
+
+
+class Process:
+    """A target that the suite started; cases see it as `target.process`."""
+
+    def __init__(self, spec: ProcessSpec, folder: Folder) -> None:
+        self.spec = spec
+        self.folder = folder
+        self.log = folder.path / "output.log"
+        self.mark = uuid.uuid4().hex
+        self._environment = {
+            **os.environ,
+            **{name: fill(value, folder.lookup) for name, value in spec.env.items()},
+            family.MARK: self.mark,
+        }
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    # --- what cases use ----------------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        """The main process: what the pid file says, else the process that was started.
+
+        Raises Unsupported for a daemon without a pid file.
+        """
+        if self.spec.pid_file and self.pid_file.exists():
+            with contextlib.suppress(ValueError):
+                return int(self.pid_file.read_text().strip())
+        if self._popen is None or self.spec.daemon:
+            raise Unsupported("a daemon is found by its pid_file, and there is none")
+        return self._popen.pid
+
+    @property
+    def pid_file(self) -> Path:
+        """Where the target writes its pid. Raises Unsupported when the target file names none."""
+        if self.spec.pid_file is None:
+            raise Unsupported("the target file names no process.pid_file")
+        return Path(fill(self.spec.pid_file, self.folder.lookup))
+
+    def command(self, name: str, timeout: float = COMMAND_TIMEOUT) -> subprocess.CompletedProcess[str]:
+        """Run a command of the target file by name, or `start` once more, to its end; output as text.
+
+        Raises Unsupported when the target file has no such command, subprocess.TimeoutExpired when it hangs.
+        """
+        argv = self.spec.start if name == "start" else self.spec.commands.get(name)
+        if argv is None:
+            raise Unsupported(f"the target file has no command {name!r}")
+        return subprocess.run(
+            self._filled(argv),
+            cwd=self.spec.cwd,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+
+    def children(self) -> list[int]:
+        """Pids of the living children of the main process."""
+        return family.children(self.pid)
+
+    def family(self) -> set[int]:
+        """Pids of all living processes of this copy, wherever they have gone."""
+        return family.family(self._roots(), self.mark)
+
+    def alive(self) -> bool:
+        """Whether the main process lives."""
+        if self._popen is not None and self._popen.poll() is not None and not self.spec.daemon:
+            return False
+        return family.is_living(self.pid) if family.available() else True
+
+    def exit_code(self, within: float = STOP_TIMEOUT) -> int | None:
+        """How the started process ended: its exit status, minus the signal, or None while it runs on."""
+        if self._popen is None:
+            return None
+        try:
+            return self._popen.wait(within)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the main process. Harmless when it has gone, or is none of this copy's."""
+        if self.pid in self.family():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def output(self) -> str:
+        """What the target has printed so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
+
+    def last_words(self) -> str:
+        """The end of what the target has printed, on one line."""
+        return " ".join(self.output()[-LOG_TAIL:].split()) or "nothing"
+
+    # --- what the suite uses -----------------------------------------------------------------------------
+
+    def start(self, addresses: Iterable[Address]) -> None:
+        """Start, and return when every address accepts connections. Raises TargetDown."""
+        with self.log.open("ab") as log:
+            try:
+                self._popen = subprocess.Popen(
+                    self._filled(self.spec.start),
+                    cwd=self.spec.cwd,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as problem:
+                raise TargetDown(f"cannot run {self.spec.start[0]!r}: {problem.strerror}") from problem
+        try:
+            self._await_ready(addresses)
+        except TargetDown:
+            self.kill()
+            raise
+
+    def stop(self) -> None:
+        """End the copy by its own stop command, else SIGTERM; kill what is left after STOP_TIMEOUT."""
+        if self._popen is None:
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired, Unsupported, OSError):
+            if self.spec.commands.get("stop"):
+                self.command("stop", STOP_TIMEOUT)
+            else:
+                self.signal(signal.SIGTERM)
+        self.wait_gone()
+        self.kill()
+
+    def wait_gone(self, within: float = STOP_TIMEOUT) -> bool:
+        """Wait until no process of this copy is left; whether that came true in time."""
+        return wait_until(lambda: not self._reap_and_list(), within)
+
+    def kill(self) -> None:
+        """End every process of this copy at once."""
+        for pid in self._reap_and_list():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.wait_gone()
+
+    def _roots(self) -> set[int]:
+        """Processes known by number: the one started, and a daemon that wrote its pid into our own folder."""
+        roots = {self._popen.pid} if self._popen else set()
+        if self.spec.pid_file and self.pid_file.is_relative_to(self.folder.path):
+            with contextlib.suppress(Unsupported):
+                roots.add(self.pid)
+        return roots
+
+    def _reap_and_list(self) -> set[int]:
+        if self._popen is not None:
+            self._popen.poll()
+        return self.family()
+
+    def _filled(self, argv: Iterable[str]) -> list[str]:
+        return [fill(argument, self.folder.lookup) for argument in argv]
+
+    def _await_ready(self, addresses: Iterable[Address]) -> None:
+        waiting = list(addresses)
+
+        def ready() -> bool:
+            waiting[:] = [address for address in waiting if not _accepts(address)]
+            return not waiting or self._start_failed()
+
+        wait_until(ready, self.spec.ready_timeout)
+        if waiting:
+            raise TargetDown(self._why_not_ready(waiting[0]))
+
+    def _start_failed(self) -> bool:
+        """Whether waiting is in vain: the process has ended, and not as a daemon's starter ends."""
+        assert self._popen is not None
+        code = self._popen.poll()
+        return code is not None and not (self.spec.daemon and code == 0)
+
+    def _why_not_ready(self, address: Address) -> str:
+        assert self._popen is not None
+        code = self._popen.poll()
+        ended = f"it exited with status {code}" if code is not None else "it still runs"
+        waited = f"{address.url} did not accept within {self.spec.ready_timeout:g} s"
+        return f"{waited}; {ended}; it printed: {self.last_words()}"
+
+
+def _accepts(address: Address) -> bool:
+    if address.transport == "udp":
+        return True  # a datagram socket shows no readiness; the fitness exchange finds out
+    try:
+        dial(address, 1.0).close()
+    except OSError:
+        return False
+    return True

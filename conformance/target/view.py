@@ -1,0 +1,90 @@
+"""What a case sees of the target: the `target` argument of every case."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+
+from conformance.case import Case
+from conformance.outcomes import Unsupported
+from conformance.target.calibration import Calibration
+from conformance.target.copy import Copy
+from conformance.target.process import Process
+from conformance.wire.address import Address
+from conformance.wire.peer import Peer
+from conformance.wire.transcript import Transcript
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How a run explores: the seed of everything random, and seconds of fuzzing for each property (or 0)."""
+
+    seed: int = 0
+    fuzz_seconds: float = 0.0
+
+
+@dataclass
+class Target:
+    """One copy of the target during one case."""
+
+    copy: Copy
+    case: Case
+    effort: Effort = field(default_factory=Effort)
+    transcript: Transcript = field(default_factory=Transcript)
+
+    @property
+    def random(self) -> Random:
+        """A fresh source of chance for this case: the same values for the same seed."""
+        return Random(f"{self.effort.seed} {self.case.id}")
+
+    @property
+    def calibration(self) -> Calibration:
+        """The waits for the case's own service."""
+        return self.copy.calibration(self.case.service)
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """The limits that the target file declares, in bytes."""
+        return self.copy.spec.limits
+
+    @property
+    def workers(self) -> Mapping[str, int]:
+        """Processes by service, as the target file declares them."""
+        return self.copy.spec.process.workers if self.copy.spec.process else {}
+
+    @property
+    def process(self) -> Process:
+        """The processes of this copy. Raises Unsupported when the suite did not start it."""
+        if self.copy.process is None:
+            raise Unsupported("the target was running already")
+        return self.copy.process
+
+    def endpoint(self, service: str | None = None) -> Address:
+        """Where a service listens; the case's own by default. Raises Unsupported."""
+        name = service or self.case.service
+        if name not in self.copy.addresses:
+            raise Unsupported(f"the target offers no {name!r} service")
+        return self.copy.addresses[name]
+
+    def connect(self, service: str | None = None) -> Peer:
+        """A new connection, recorded in the transcript. Raises Violation `refused`."""
+        name = service or self.case.service
+        return Peer(self.endpoint(name), self.copy.calibration(name), self.transcript)
+
+    def require(self) -> None:
+        """Raise Unsupported unless the target offers everything that the case needs."""
+        self.endpoint()
+        for need in self.case.needs:
+            if not self._offers(need):
+                raise Unsupported(f"the case needs {need}, which the target file does not have")
+
+    def _offers(self, need: str) -> bool:
+        process = self.copy.spec.process
+        kind, _, name = need.partition(".")
+        offers: Mapping[str, object] = {
+            "process": process,
+            "pid_file": process and process.pid_file,
+            "limits": name in self.limits,
+            "workers": name in self.workers,
+            "endpoint": name in self.copy.addresses,
+        }
+        return bool(offers.get(kind, process and need in process.commands))

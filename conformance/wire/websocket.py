@@ -1,0 +1,172 @@
+"""RFC 6455 from the client's side: the opening handshake, raw frames out, strict frames in.
+
+Encoding does what it is told, right or wrong: reserved bits, unmasked frames and odd opcodes are what cases
+are made of. Reading accepts only what a server may send (section 5.1: unmasked; 5.2: minimal lengths; 5.5:
+short, whole control frames) and raises Violation `wrong-answer` for the rest. The handshake's answer is
+judged by h11.
+"""
+
+import base64
+import hashlib
+import os
+from dataclasses import dataclass
+from enum import IntEnum
+
+import h11
+
+from conformance.outcomes import Violation
+from conformance.wire.peer import Peer
+
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class Opcode(IntEnum):
+    """Section 5.2; everything else is reserved."""
+
+    CONTINUATION = 0
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame from the target; `close_code` and `close_reason` read the payload of a close frame."""
+
+    opcode: Opcode
+    payload: bytes
+    fin: bool = True
+
+    @property
+    def close_code(self) -> int | None:
+        """The status code of a close frame (section 5.5.1), None where there is none."""
+        return int.from_bytes(self.payload[:2], "big") if len(self.payload) >= 2 else None
+
+
+def mask(payload: bytes, key: bytes) -> bytes:
+    """XOR with the four-byte masking key (section 5.3)."""
+    stream = (key * (len(payload) // 4 + 1))[: len(payload)]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(stream, "big")).to_bytes(len(payload), "big")
+
+
+def encode(
+    opcode: int,
+    payload: bytes = b"",
+    *,
+    fin: bool = True,
+    rsv: int = 0,
+    key: bytes | None = b"\x37\xfa\x21\x3d",
+    length_bytes: int | None = None,
+) -> bytes:
+    """One frame. `rsv` has RSV1 as 4, RSV2 as 2, RSV3 as 1; `key` None leaves it unmasked.
+
+    `length_bytes` (0, 2 or 8) forces the form of the length, also where it is not the shortest.
+    """
+    first = (0x80 if fin else 0) | rsv << 4 | opcode
+    masked = b"" if key is None else key
+    body = payload if key is None else mask(payload, key)
+    return bytes([first]) + _length(len(payload), length_bytes, 0 if key is None else 0x80) + masked + body
+
+
+def _length(length: int, form: int | None, mask_bit: int) -> bytes:
+    size = form if form is not None else 0 if length < 126 else 2 if length < 65536 else 8
+    short = {0: length, 2: 126, 8: 127}[size]
+    return bytes([mask_bit | short]) + (length.to_bytes(size, "big") if size else b"")
+
+
+def close_payload(code: int, reason: bytes = b"") -> bytes:
+    """The body of a close frame."""
+    return code.to_bytes(2, "big") + reason
+
+
+def read(peer: Peer, within: float | None = None) -> Frame:
+    """The next frame. Raises Violation `wrong-answer`, or what `Peer.exactly` raises."""
+    first, second = peer.exactly(2, within)
+    opcode, length = first & 0x0F, second & 0x7F
+    _refuse(first & 0x70, "a reserved bit is set (5.2)")
+    _refuse(opcode not in Opcode.__members__.values(), f"opcode {opcode} is reserved (5.2)")
+    _refuse(second & 0x80, "a server must not mask (5.1)")
+    _refuse(
+        opcode >= Opcode.CLOSE and (length > 125 or not first & 0x80),
+        "a control frame is long or split (5.5)",
+    )
+    if length >= 126:
+        length = _read_long(peer, 2 if length == 126 else 8, within)
+    return Frame(Opcode(opcode), peer.exactly(length, within), bool(first & 0x80))
+
+
+def _read_long(peer: Peer, size: int, within: float | None) -> int:
+    length = int.from_bytes(peer.exactly(size, within), "big")
+    _refuse(length < {2: 126, 8: 65536}[size], f"length {length} is not in its shortest form (5.2)")
+    return length
+
+
+def _refuse(wrong: object, why: str) -> None:
+    if wrong:
+        raise Violation("wrong-answer", why)
+
+
+def expect(peer: Peer, opcode: Opcode, payload: bytes, within: float | None = None) -> None:
+    """The next message is exactly this, in one frame or several."""
+    frame = read(peer, within)
+    got, body = frame.opcode, frame.payload
+    while not frame.fin:
+        frame = read(peer, within)
+        _refuse(frame.opcode is not Opcode.CONTINUATION, "a message is interrupted by another (5.4)")
+        body += frame.payload
+    _refuse(
+        (got, body) != (opcode, payload),
+        f"{opcode.name} of {payload!r:.80} was due, {got.name} of {body!r:.80} came",
+    )
+
+
+def handshake(peer: Peer, **fields: str | None) -> h11.Response | h11.InformationalResponse:
+    """Send the opening handshake and return the response head; bytes after it stay in the peer.
+
+    `fields` changes header fields (`sec_websocket_version="8"`), None leaves one out; `key` replaces the
+    random key.
+    """
+    key = fields.pop("key", None) or base64.b64encode(os.urandom(16)).decode()
+    headers: dict[str, str | None] = {
+        "host": peer.address.authority,
+        "upgrade": "websocket",
+        "connection": "Upgrade",
+        "sec-websocket-key": key,
+        "sec-websocket-version": "13",
+    }
+    headers.update({name.replace("_", "-"): value for name, value in fields.items()})
+    lines = [f"{name}: {value}" for name, value in headers.items() if value is not None]
+    peer.send("\r\n".join([f"GET {peer.address.path} HTTP/1.1", *lines, "", ""]).encode("latin-1"))
+    return read_head(peer)
+
+
+def read_head(peer: Peer) -> h11.Response | h11.InformationalResponse:
+    """The head of an HTTP response, judged by h11; Violation `wrong-answer` when it is none."""
+    head = peer.until(b"\r\n\r\n", maximum=64 * 1024)
+    client = h11.Connection(h11.CLIENT)
+    client.send(h11.Request(method="GET", target="/", headers=[("host", "h"), ("upgrade", "websocket")]))
+    client.receive_data(head)
+    try:
+        event = client.next_event()
+    except h11.RemoteProtocolError as problem:
+        raise Violation("wrong-answer", f"not an HTTP response: {problem}") from problem
+    assert isinstance(event, h11.Response | h11.InformationalResponse)
+    return event
+
+
+def accept_value(key: str) -> bytes:
+    """What `Sec-WebSocket-Accept` has to be for a key (section 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key.encode() + GUID, usedforsecurity=False).digest())
+
+
+def upgrade(peer: Peer) -> None:
+    """Do the whole opening handshake, strictly (section 4.1). Raises Violation `wrong-answer`."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    response = handshake(peer, key=key)
+    fields = dict(response.headers)
+    _refuse(response.status_code != 101, f"status 101 was due, {response.status_code} came")
+    _refuse(fields.get(b"upgrade", b"").lower() != b"websocket", "no `Upgrade: websocket`")
+    _refuse(b"upgrade" not in fields.get(b"connection", b"").lower(), "no `Connection: Upgrade`")
+    _refuse(fields.get(b"sec-websocket-accept") != accept_value(key), "Sec-WebSocket-Accept is wrong")
