@@ -25,12 +25,12 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """What nobody but a WebSocket endpoint appends to the key (section 1.3)."""
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
-TARGET = rb"(?:/|https?://[\x22\x24-\x2e\x30-\x7e])[\x21\x22\x24-\x7e]*"
-FIELD = re.compile(rb"(%s):(%s)\r\n" % (TOKEN, TEXT))
-FIELDS = rb"((?:%s:%s\r\n)*)\r\n" % (TOKEN, TEXT)
+VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
+TARGET = rb"""(?:/|https?://[!"$-.0-~])[!"$-~]*"""
+FIELD = re.compile(rb"(%s):(%s)\r\n" % (TOKEN, VALUE))
+FIELDS = rb"((?:%s:%s\r\n)*)\r\n" % (TOKEN, VALUE)
 REQUEST = re.compile(rb"(GET) (%s) HTTP/1\.[1-9]\r\n" % TARGET + FIELDS)
-RESPONSE = re.compile(rb"HTTP/1\.1 ([0-9]{3})(?: (%s))?\r\n" % TEXT + FIELDS)
+RESPONSE = re.compile(rb"HTTP/1\.1 ([0-9]{3})(?: (%s))?\r\n" % VALUE + FIELDS)
 
 STATUSES: dict[int, tuple[str, dict[str, str]]] = {
     400: ("Bad Request", {}),
@@ -180,7 +180,9 @@ def field(name: str, value: str) -> bytes:
 
 
 def fields_of(block: bytes) -> tuple[tuple[str, str], ...]:
-    """Names in lower case and values without blanks around them, of a block that is known to be well formed."""
+    """The fields of a block that is known to be well formed: names in lower case, values without blanks
+    around them.
+    """
     return tuple(
         (name.decode().lower(), value.strip(b" \t").decode("latin-1")) for name, value in FIELD.findall(block)
     )
@@ -281,10 +283,8 @@ class ClientHandshake(Handshake):
         (WSC-002). Raises ValueError for a host or a path that cannot stand in a request.
         """
         super().__init__()
-        if not re.fullmatch(TARGET, path.encode()) or not FIELD.fullmatch(field("Host", host)):
-            raise ValueError(
-                f"ws://{host}{path}: blanks, control characters and # cannot stand in an address"
-            )
+        if not re.fullmatch(TARGET, path.encode()) or not re.fullmatch(r"[!-~]+", host):
+            raise ValueError(f"ws://{host}{path}: only visible ASCII can be asked for; quote the rest with %")
         self.key = b64encode(nonce).decode()
         own = [(name, value) for name, value in headers if sendable(name, value)]
         if not any(name.lower() == "host" for name, _ in own):
@@ -320,4 +320,5 @@ class ClientHandshake(Handshake):
 
 def sendable(name: str, value: str) -> bool:
     """Whether an application's field may go into the request: one line, and none of the handshake's own."""
-    return name.lower() not in RESERVED_FIELDS and bool(FIELD.fullmatch(field(name, value)))
+    well_formed = re.fullmatch(TOKEN, name.encode()) and re.fullmatch(VALUE, value.encode())
+    return bool(well_formed) and name.lower() not in RESERVED_FIELDS
