@@ -28,9 +28,10 @@ from refworker.status import SEND_FAIL, Status, statistics
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 55), (socket.TCP_KEEPINTVL, 55), (socket.TCP_KEEPCNT, 1))
 """Seconds, seconds, probes (TCP-020)."""
 
-FLUSH_AT = 65536
-"""Bytes of replies that are joined before they are written even though more messages wait in the same chunk.
-"""
+LARGE, MANY = 4096, 256
+"""A reply of so many bytes, or so many replies, are written even though more messages wait in the same chunk."""
+
+ESTABLISHED, CLOSED = Status.ESTABLISHED, Status.CLOSED  # looked up for every message
 
 PAUSED, ENDED, SUSPENDED = 1, 2, 4
 """Why a connection is stalled: `pause_recv`, its end, async handlers. One number holds it all: two bits, and
@@ -53,7 +54,7 @@ class TcpConnection(asyncio.Protocol):
     """
 
     __slots__ = (
-        "__dict__", "__weakref__", "_backlog", "_batch", "_batched", "_codec", "_congested", "_draining",
+        "__dict__", "__weakref__", "_backlog", "_batch", "_codec", "_congested", "_draining",
         "_eof", "_farewell", "_on_message", "_owed", "_pending", "_pushed", "_stalled", "_tasks", "_timer",
         "_transport", "bytes_read", "id", "linger_timeout", "max_send_buffer_size", "real_id", "status",
         "worker",
@@ -93,7 +94,7 @@ class TcpConnection(asyncio.Protocol):
         """The state of one transport's life; an outgoing connection may have several lives."""
         self.bytes_read = self._pushed = 0
         self._batch: list[bytes] | None = None
-        self._batched = self._stalled = self._owed = 0
+        self._stalled = self._owed = 0
         self._pending: Iterator[Any] | None = None
         self._backlog: list[bytes] = []
         self._eof = self._farewell = self._congested = self._draining = False
@@ -210,21 +211,20 @@ class TcpConnection(asyncio.Protocol):
             return  # resumed from inside a handler: the loop below goes on by itself
         self._batch = []
         items = iter(items)
-        on_message, messages = self._on_message, 0
+        messages = 0
         for item in items:
             if isinstance(item, Signal):
                 self._obey(item)
             else:
                 messages += 1
                 try:
-                    if on_message and (result := on_message(self, item)) is not None:
+                    if self._on_message and (result := self._on_message(self, item)) is not None:
                         self._await(result)
                 except Exception:
                     self._failed("on_message")
             if self._stalled:
                 self._pending = items
                 break
-            on_message = self._on_message
         statistics.messages += messages
         self._flush()
 
@@ -329,7 +329,7 @@ class TcpConnection(asyncio.Protocol):
         connection is closing, the send buffer is full (`max_send_buffer_size`, FLOW-002), or the message
         cannot be encoded (the log says why).
         """
-        if self.status is not Status.ESTABLISHED:
+        if self.status is not ESTABLISHED:
             return False
         try:
             data = as_bytes(message) if raw else self._codec.encode(message)
@@ -338,16 +338,20 @@ class TcpConnection(asyncio.Protocol):
             return False
         if self._congested and self._queued() >= self.max_send_buffer_size:
             return self._refuse("send buffer full and drop package")
-        return self._write(data)
-
-    def _write(self, data: bytes) -> bool | None:
-        if self._batch is None:
+        batch = self._batch
+        if batch is None:
             return self._push(data)
-        self._batch.append(data)
-        self._batched += len(data)
-        if self._batched >= FLUSH_AT:
+        batch.append(data)
+        if len(data) > LARGE or len(batch) >= MANY:
             self._push_batch()
         return None
+
+    def _write(self, data: bytes) -> None:
+        """Send bytes that no limit may refuse: what the protocol says, and last words."""
+        if self._batch is None:
+            self._push(data)
+        else:
+            self._batch.append(data)
 
     def _push(self, data: bytes) -> bool | None:
         """Give bytes to the transport, and look at the limit if it could not pass them on."""
@@ -366,20 +370,21 @@ class TcpConnection(asyncio.Protocol):
         return None
 
     def _push_batch(self) -> None:
-        batch, self._batch, self._batched = self._batch or [], [], 0
+        batch, self._batch = self._batch, []
         if batch:
-            self._push(batch[0] if len(batch) == 1 else b"".join(batch))
+            self._push(b"".join(batch))
 
     def _flush(self) -> None:
         """Write the batch and leave batching; the end of the connection has waited for this."""
-        if self.status is not Status.CLOSED:
-            self._push_batch()
-        self._batch = None
+        batch, self._batch = self._batch, None
+        if batch and self.status is not CLOSED:
+            self._push(batch[0] if len(batch) == 1 else b"".join(batch))
         if self._stalled & ENDED:
             self._shut()
 
     def _queued(self) -> int:
-        return self._batched + (self._transport.get_write_buffer_size() if self._transport else 0)
+        waiting = sum(map(len, self._batch)) if self._batch else 0
+        return waiting + (self._transport.get_write_buffer_size() if self._transport else 0)
 
     def _refuse(self, reason: str) -> bool:
         statistics.send_fail += 1
@@ -400,7 +405,7 @@ class TcpConnection(asyncio.Protocol):
         self._end(Status.CLOSING, data, raw)
 
     def end(self, data: Any = None, raw: bool = False) -> None:
-        """As `close`, with status ENDING: FIN, then up to `linger_timeout` seconds for the peer (TCP-014)."""
+        """As `close`, with status ENDING (TCP-014)."""
         self._end(Status.ENDING, data, raw)
 
     def drain(self) -> None:
@@ -455,7 +460,7 @@ class TcpConnection(asyncio.Protocol):
 
     def _shut(self) -> None:
         """Everything is said: FIN, unless the peer's farewell is still to come."""
-        if self.status is Status.CLOSED:
+        if self.status is CLOSED:
             return
         self._reading(True)
         if self._eof:
@@ -481,7 +486,7 @@ class TcpConnection(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(max(seconds, 0), action)
 
     def _closed(self) -> None:
-        if self.status is Status.CLOSED:
+        if self.status is CLOSED:
             return
         if self._transport:
             statistics.connections -= 1

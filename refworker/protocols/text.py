@@ -65,7 +65,7 @@ class Text:
         """The line and its LF. An LF inside the message would end it there: split or escape such messages
         first.
         """
-        return as_bytes(message) + b"\n"
+        return (message if message.__class__ is bytes else as_bytes(message)) + b"\n"
 
     def farewell(self, code: int = 1000, reason: str = "") -> bytes:
         """Nothing: the FIN says it."""
