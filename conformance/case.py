@@ -25,7 +25,8 @@ calibration of this target asks. Do not check that the server lives on: a canary
 `needs` names what the target has to offer besides the service, or the case is *unsupported*: `"process"`,
 `"pid_file"`, a command (`"stop"`, `"reload"`), `"limits.max_package_size"`, `"workers.task"`,
 `"endpoint.task"`. With `fresh=True` the case gets a copy of the target started for it alone, which it may
-stop, kill or ruin; otherwise all cases of one test process share a copy.
+stop, kill or ruin; otherwise all cases of one test process share a copy. With `explores=True` it is a
+property: it calls `explore` (`conformance.exploration`), and `--fuzz` gives it more time.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,6 +54,7 @@ class Case:
     accept: Mapping[str, str]
     needs: tuple[str, ...] = ()
     fresh: bool = False
+    explores: bool = False
     title: str = ""
 
     def __post_init__(self) -> None:
@@ -77,12 +79,13 @@ def case(
     accept: Mapping[str, str],
     needs: tuple[str, ...] = (),
     fresh: bool = False,
+    explores: bool = False,
 ) -> Callable[[CaseFunction], CaseFunction]:
     """Make a test function a case. Raises ValueError for metadata that contradicts the contract."""
 
     def register(function: CaseFunction) -> CaseFunction:
         title = (function.__doc__ or "").strip().split("\n")[0]
-        entry = Case(id, service, requirements, MappingProxyType(dict(accept)), needs, fresh, title)
+        entry = Case(id, service, requirements, MappingProxyType(dict(accept)), needs, fresh, explores, title)
         if id in REGISTRY:
             raise ValueError(f"case {id!r}: defined twice")
         REGISTRY[id] = entry

@@ -37,6 +37,8 @@ def explore(
 
     With `--fuzz` it goes on with fresh seeds until the time for this property is over.
     """
+    if not target.case.explores:
+        raise TypeError(f"{target.case.id} is not marked with explores=True")
     seed, limit = target.effort.seed, monotonic() + target.effort.fuzz_seconds
     count = ROUND if target.effort.fuzz_seconds else examples
     _Search(target, check).run(strategy, seed, count)

@@ -8,20 +8,31 @@
 `bytes` is hex; each `send` is one segment, `after` the seconds since the step before. What is done:
 `connect`, `send`, `finish` (FIN), `reset` (RST), `close`; what is expected: `expect` (exactly these bytes),
 `silent` (for `seconds`), `ending` (the stream ends). `seen` steps tell what came when the file was written.
+`send_again.py`, saved beside it, does the same in twenty lines.
 """
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import sleep
 from typing import Any
 
+from conformance.outcomes import Violation
+from conformance.report.evidence import collect, row
+from conformance.target.calibration import Calibration
 from conformance.verdicts import Result
+from conformance.wire.address import Address
+from conformance.wire.peer import Peer
 from conformance.wire.transcript import Entry, Transcript
 
 FORMAT = 1
 
 WORTH_SAVING = frozenset({"fail", "weak", "deviation"})
 """Verdicts whose conversation is kept."""
+
+SCRIPT = Path(__file__).parent / "report" / "send_again.py"
+"""Copied beside every replay file: sends one without the suite, with the standard library alone."""
 
 ACTIONS = frozenset({"connect", "send", "finish", "reset", "close", "expect", "silent", "ending"})
 
@@ -32,6 +43,7 @@ def save(folder: Path, result: Result, transcript: Transcript) -> str | None:
         return None
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result.id.replace('/', '.')}.json"
+    shutil.copyfile(str(SCRIPT), folder / SCRIPT.name)
     path.write_text(json.dumps(document(result, transcript), indent=1) + "\n", encoding="utf-8")
     return str(path)
 
@@ -49,10 +61,13 @@ def document(result: Result, transcript: Transcript) -> dict[str, Any]:
 
 
 def _steps(transcript: Transcript) -> Iterator[dict[str, Any]]:
-    before = 0.0
+    """Only the gap between two segments is a delay of its own; everything else waits for the target."""
+    previous: Entry | None = None
     for entry in transcript:
-        yield {"on": entry.peer, **_step(entry), "after": round(max(0.0, entry.at - before), 4)}
-        before = entry.at
+        segments = previous is not None and previous.kind == entry.kind == "send"
+        after = entry.at - previous.at if previous is not None and segments else 0.0
+        yield {"on": entry.peer, **_step(entry), "after": round(after, 4)}
+        previous = entry
 
 
 def _step(entry: Entry) -> dict[str, Any]:
@@ -61,3 +76,71 @@ def _step(entry: Entry) -> dict[str, Any]:
         return {"do": "seen", "what": entry.kind, "bytes": entry.data.hex(), "note": entry.note}
     extra = {"seconds": float(entry.note)} if entry.kind == "silent" else {}
     return {"do": entry.kind, **({"bytes": entry.data.hex()} if entry.data else {}), **extra}
+
+
+class ReplayError(Exception):
+    """A replay file that cannot be used, in one line."""
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a replay file. Raises ReplayError."""
+    try:
+        story: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        wrong = story["format"] != FORMAT or not isinstance(story["steps"], list)
+    except OSError as problem:
+        raise ReplayError(f"{path}: {problem.strerror}; give the path of a replay file") from problem
+    except (ValueError, KeyError, TypeError) as problem:
+        raise ReplayError(f"{path}: not a replay file; give one that `conformance run` saved") from problem
+    if wrong:
+        raise ReplayError(f"{path}: not of format {FORMAT}; save it again with this version")
+    return story
+
+
+def play(story: dict[str, Any], url: str | None, say: Callable[[str], None]) -> bool:
+    """Send the bytes of a story again, to `url` if given; whether the target breaks the same expectation.
+
+    `say` is called with a line for each step. Raises ReplayError for a story that makes no sense.
+    """
+    say(f"{story['case']}: {story['outcome']}: {story['detail']}")
+    transcript, peers = Transcript(), dict[int, Peer]()
+    try:
+        endings = [_do(step, story, url, peers, transcript) for step in story["steps"]]
+        outcome = next((ending for ending in reversed(endings) if ending), "as expected")
+    except Violation as violation:
+        outcome = violation.outcome
+    except (KeyError, ValueError, TypeError) as problem:
+        raise ReplayError(
+            f"a step of {story['case']} makes no sense: {problem!r}; save it again"
+        ) from problem
+    for event in collect(transcript):
+        say("  ".join(row(event, 32)))
+    reproduced: bool = outcome == story["outcome"]
+    say(f"now: {outcome}" + (" (reproduced)" if reproduced else ""))
+    return reproduced
+
+
+def _do(
+    step: dict[str, Any],
+    story: dict[str, Any],
+    url: str | None,
+    peers: dict[int, Peer],
+    transcript: Transcript,
+) -> str | None:
+    """One step; for `ending`, how the stream ended. Raises Violation where an expectation is broken."""
+    number, data = step["on"], bytes.fromhex(step.get("bytes", ""))
+    sleep(step["after"])
+    if step["do"] == "connect":
+        address = Address.parse(url or story["connections"][str(number)])
+        peers[number] = Peer(address, Calibration(), transcript)
+        return None
+    peer = peers[number] if step["do"] in ACTIONS else None
+    doing: dict[str, Callable[[Peer], str | None]] = {
+        "send": lambda peer: peer.send(data),
+        "expect": lambda peer: peer.expect(data),
+        "silent": lambda peer: peer.silent(step["seconds"]),
+        "ending": lambda peer: peer.ending(),
+        "finish": lambda peer: peer.finish(),
+        "reset": lambda peer: peer.reset(),
+        "close": lambda peer: peer.close(),
+    }
+    return doing[step["do"]](peer) if peer else None

@@ -103,7 +103,13 @@ def test_segment_across_lines(target: Target) -> str:
         return exchange(peer, [b"z\n"], b"xyz\n")
 
 
-@case("text/framing/any-split", service="text", requirements=("TEXT-001", "TEXT-002"), accept=ECHOED)
+@case(
+    "text/framing/any-split",
+    service="text",
+    requirements=("TEXT-001", "TEXT-002"),
+    accept=ECHOED,
+    explores=True,
+)
 def test_any_split(target: Target) -> str:
     """However a stream of lines is cut into segments, the answers are the same."""
 
@@ -175,7 +181,13 @@ def test_pipelined(target: Target) -> str:
         return exchange(peer, [stream], stream)
 
 
-@case("text/order/any-messages", service="text", requirements=("TEXT-002", "TEXT-004"), accept=ECHOED)
+@case(
+    "text/order/any-messages",
+    service="text",
+    requirements=("TEXT-002", "TEXT-004"),
+    accept=ECHOED,
+    explores=True,
+)
 def test_any_messages(target: Target) -> str:
     """Any messages, pipelined on one connection after another, come back whole and in order."""
 
@@ -272,7 +284,13 @@ def test_incomplete_line_dropped(target: Target) -> str:
         return peer.ending()
 
 
-@case("text/robustness/garbage", service="text", requirements=("TEXT-004",), accept={"unharmed": "pass"})
+@case(
+    "text/robustness/garbage",
+    service="text",
+    requirements=("TEXT-004",),
+    accept={"unharmed": "pass"},
+    explores=True,
+)
 def test_garbage(target: Target) -> str:
     """Bytes without any plan, then a reset in mid-line: another connection is served as before."""
 

@@ -1,7 +1,9 @@
 """The transcript of a case, cut to what a reader can take in, as plain data for reports."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from conformance.wire.render import as_hex, as_text
 from conformance.wire.transcript import Entry, Transcript
 
 HEAD, TAIL = 20, 40
@@ -29,3 +31,13 @@ def _plain(entry: Entry) -> dict[str, Any]:
         "size": len(entry.data),
         "note": entry.note,
     }
+
+
+def row(event: Mapping[str, Any], shown: int) -> tuple[str, str, str, str, str]:
+    """Time, connection, what happened, hex and text of one event, for a table."""
+    data = bytes.fromhex(event["data"])
+    what = f"{event['kind']} {event['size']}" if event["size"] else str(event["kind"])
+    who = f"#{event['peer']}" if event["peer"] else ""
+    hexadecimal = as_hex(data, shown) if data else ""
+    text = as_text(data, shown) if data else str(event["note"])
+    return f"{event['at']:.3f}", who, what, hexadecimal, text

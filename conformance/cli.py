@@ -1,0 +1,176 @@
+"""The command line: `conformance run`, `list`, `explain` and `replay` (contract, section 8)."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import NoReturn
+
+from conformance import __version__, replay, session
+from conformance.case import Case
+from conformance.catalogue import CatalogueError, NoSuchCase, catalogue, select, suggestion
+from conformance.plugin import spec_of
+from conformance.report import html, junit, results_file, terminal
+from conformance.target.file import TargetFileError, TargetSpec
+from conformance.verdicts import BROKE, CONFORMING, FAILED, WRONG_USAGE, exit_status
+
+REFERENCE = Path(str(files("conformance") / "target" / "refworker.toml"))
+"""The target when none is named."""
+
+
+class Usage(Exception):
+    """Wrong usage, in one line."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise Usage(f"{message}; see `{self.prog} --help`")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status of the contract."""
+    try:
+        options = _parser().parse_args(arguments)
+        status: int = options.command(options)
+    except (Usage, TargetFileError, NoSuchCase, CatalogueError, replay.ReplayError) as problem:
+        print(f"conformance: {problem}", file=sys.stderr)
+        return WRONG_USAGE
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="conformance", description="Judge a socket server by what it does on the wire.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_run(commands.add_parser("run", help="judge a target; the reference when none is named"))
+    listing = commands.add_parser("list", help="list cases")
+    listing.add_argument("glob", nargs="?", default="*", metavar="GLOB")
+    listing.set_defaults(command=_list)
+    explaining = commands.add_parser("explain", help="explain a case or a requirement")
+    explaining.add_argument("id", metavar="ID")
+    explaining.set_defaults(command=_explain)
+    replaying = commands.add_parser("replay", help="send the bytes of a saved failure again")
+    replaying.add_argument("file", type=Path, metavar="FILE")
+    replaying.add_argument("--endpoint", metavar="SERVICE=URL", help="send them there instead")
+    replaying.set_defaults(command=_replay)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("target", nargs="?", type=Path, metavar="TARGET.toml", help="target file")
+    add("--endpoint", action="append", default=[], metavar="SERVICE=URL", help="a server that runs already")
+    add("--only", action="append", default=[], metavar="GLOB", help="run these cases; may be repeated")
+    add("--skip", action="append", default=[], metavar="GLOB", help="leave these out; may be repeated")
+    add("--strict", action="store_true", help="broken SHOULDs and outdated deviations fail the run")
+    add("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    add("--junit", type=Path, metavar="FILE", help="write them as JUnit XML")
+    add("--html", type=Path, metavar="DIR", help="write a report to look at")
+    add("-n", type=_whole, default=session.default_processes(), metavar="PROCESSES", help="test processes")
+    add("--seed", type=_whole, default=0, metavar="N", help="seed of everything random (0)")
+    add("--fuzz", type=_minutes, default=0.0, metavar="MINUTES", help="search that long for counterexamples")
+    parser.set_defaults(command=_run)
+
+
+def _whole(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1.0
+    if not 0 <= minutes < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes")
+    return minutes
+
+
+def _run(options: argparse.Namespace) -> int:
+    path, spec = _aim(options)
+    cases = session.load_cases()
+    selected = select(cases, options.only, options.skip)
+    if not selected:
+        raise Usage("nothing selected; leave out a --skip")
+    plan = session.Plan(
+        tuple(selected),
+        path,
+        tuple(options.endpoint),
+        options.n,
+        options.seed,
+        options.fuzz,
+        _replays(options),
+    )
+    progress = terminal.Progress(sys.stdout, len(selected))
+    progress.begin(spec.name, options.seed)
+    outcome = session.run(plan, spec, progress.result)
+    _write(options, spec, outcome)
+    status = BROKE if outcome.interrupted else exit_status(outcome.results, strict=options.strict)
+    progress.end(outcome, status, _unknown_deviations(spec, cases))
+    return status
+
+
+def _aim(options: argparse.Namespace) -> tuple[Path | None, TargetSpec]:
+    """The target file if one is used, and what it or the endpoints say."""
+    path = options.target
+    if path is None and not options.endpoint:
+        path = REFERENCE
+    return path, spec_of(str(path) if path else None, options.endpoint)
+
+
+def _replays(options: argparse.Namespace) -> Path:
+    return options.html / "replays" if options.html else session.Plan.replays
+
+
+def _write(options: argparse.Namespace, spec: TargetSpec, outcome: session.Run) -> None:
+    """Write the reports that were asked for."""
+    summary = results_file.Summary(spec, options.seed, outcome.seconds, outcome.results)
+    for writer, path in ((results_file, options.json), (junit, options.junit), (html, options.html)):
+        if path is not None:
+            try:
+                writer.write(path, summary)
+            except OSError as problem:
+                raise Usage(f"cannot write {path}: {problem.strerror}; give another path") from problem
+
+
+def _unknown_deviations(spec: TargetSpec, cases: Mapping[str, Case]) -> list[str]:
+    """Deviations that name nothing this version knows, renamed cases aside."""
+    known = {*cases, *catalogue().requirements, *catalogue().waivers}
+    return [key for key in spec.deviations if catalogue().resolve(key) not in known]
+
+
+def _list(options: argparse.Namespace) -> int:
+    cases = session.load_cases()
+    for name in select(cases, [options.glob]):
+        print(terminal.case_line(cases[name]))
+    return CONFORMING
+
+
+def _explain(options: argparse.Namespace) -> int:
+    cases, known = session.load_cases(), catalogue()
+    key = known.resolve(options.id)
+    if key in cases:
+        print(terminal.case_page(cases[key]))
+    elif key in known.requirements or key in known.waivers:
+        print(terminal.requirement_page(key, cases))
+    else:
+        everything = (*cases, *known.requirements, *known.waivers)
+        raise Usage(f"no case or requirement {key!r}; {suggestion(key, everything)}")
+    return CONFORMING
+
+
+def _replay(options: argparse.Namespace) -> int:
+    url = options.endpoint.partition("=")[2] if options.endpoint else None
+    if options.endpoint and not url:
+        raise Usage(f"--endpoint {options.endpoint!r} is not SERVICE=URL")
+    reproduced = replay.play(replay.load(options.file), url, print)
+    return FAILED if reproduced else CONFORMING
+
+
+if __name__ == "__main__":
+    sys.exit(main())

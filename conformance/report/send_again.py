@@ -1,0 +1,35 @@
+"""Send a saved failure again: python send_again.py FILE [HOST:PORT]. Needs nothing but Python."""
+
+import json
+import socket
+import sys
+import time
+from urllib.parse import urlsplit
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    story = json.load(file)
+print(story["case"], story["outcome"], story["detail"])
+sockets: dict[int, socket.socket] = {}
+for step in story["steps"]:
+    on, do, data = step["on"], step["do"], bytes.fromhex(step.get("bytes", ""))
+    time.sleep(step["after"])
+    if do == "connect":
+        url = urlsplit(f"tcp://{sys.argv[2]}" if len(sys.argv) > 2 else story["connections"][str(on)])
+        sockets[on] = socket.create_connection((url.hostname, url.port or 80), 5)
+        sockets[on].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    elif do == "send":
+        sockets[on].sendall(data)
+    elif do == "finish":
+        sockets[on].shutdown(socket.SHUT_WR)
+    elif do in {"reset", "close"}:
+        sockets[on].close()
+    elif do in {"expect", "silent", "ending"}:
+        sockets[on].settimeout(step.get("seconds", 2))
+        seen, note = b"", "enough"
+        try:
+            while note == "enough" and len(seen) < max(1, len(data)):
+                seen += (more := sockets[on].recv(max(1, len(data) - len(seen))))
+                note = "enough" if more else "FIN"
+        except OSError as problem:
+            note = str(problem)
+        print(do, data[:80], "-> seen", seen[:80], note)
