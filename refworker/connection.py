@@ -17,7 +17,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from itertools import count
+from itertools import chain, count
 from typing import Any, ClassVar, Protocol, cast
 
 from refworker.callbacks import Callback, Function, logger, spawn
@@ -29,7 +29,7 @@ KEEPALIVE = ((socket.TCP_KEEPIDLE, 55), (socket.TCP_KEEPINTVL, 55), (socket.TCP_
 """Seconds, seconds, probes (TCP-020)."""
 
 LARGE, MANY = 4096, 256
-"""A reply of so many bytes, or so many replies, are written even though more messages wait in the same chunk."""
+"""So many bytes of one reply, or so many replies, are written though more messages wait in the chunk."""
 
 ESTABLISHED, CLOSED = Status.ESTABLISHED, Status.CLOSED  # looked up for every message
 
@@ -284,8 +284,7 @@ class TcpConnection(asyncio.Protocol):
         if not self._stalled & ENDED:
             self._backlog.append(data)
             self._reading(False)
-        elif self._farewell and any(isinstance(item, Close) for item in self._codec.feed(data)):
-            self._farewell = False
+        elif self._farewell and self._answered(self._codec.feed(data)):
             self._shut()
 
     def _go_on(self) -> None:
@@ -414,7 +413,7 @@ class TcpConnection(asyncio.Protocol):
         self._leave()
 
     def hold(self) -> None:
-        """A reply is owed: the peer's FIN, or the worker's stop, closes this connection only after `release`."""
+        """A reply is owed: the peer's FIN, or the worker's stop, closes this connection after `release`."""
         self._owed += 1
 
     def release(self) -> None:
@@ -449,8 +448,6 @@ class TcpConnection(asyncio.Protocol):
             return
         self._stalled |= ENDED
         self.status = status
-        self._pending = None
-        self._backlog.clear()
         farewell = b"" if answered else self._codec.farewell()
         self._farewell = bool(farewell)
         if last or farewell:
@@ -462,6 +459,10 @@ class TcpConnection(asyncio.Protocol):
         """Everything is said: FIN, unless the peer's farewell is still to come."""
         if self.status is CLOSED:
             return
+        if self._farewell:  # the answer may be among what nobody will handle any more
+            self._answered(chain(self._pending or (), *map(self._codec.feed, self._backlog)))
+        self._pending = None
+        self._backlog.clear()
         self._reading(True)
         if self._eof:
             self._release()
@@ -470,6 +471,11 @@ class TcpConnection(asyncio.Protocol):
         else:
             cast(asyncio.Transport, self._transport).write_eof()
             self._linger()
+
+    def _answered(self, items: Iterable[Any]) -> bool:
+        """Whether the peer's farewell is among these."""
+        self._farewell = not any(isinstance(item, Close) for item in items)
+        return not self._farewell
 
     def _linger(self) -> None:
         """Wait for the peer's FIN: long while it still has to read what is queued, short after that."""

@@ -97,7 +97,7 @@ def as_bytes(message: Any) -> bytes:
     if isinstance(message, (int, float)):
         return str(message).encode()
     if isinstance(message, (dict, list)):
-        return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     raise TypeError(f"cannot send {type(message).__name__}: give str, bytes, a number, a dict or a list")
 
 

@@ -26,6 +26,8 @@ from refworker.protocols.base import MAX_PACKAGE_SIZE, Close
 
 Function = Callable[[Any, Any], Any]
 
+FUNCTIONS = ("input", "decode", "encode")
+
 
 class Custom:
     """The codec around a user's protocol, for one connection (CUSTOM-001 to CUSTOM-010)."""
@@ -38,10 +40,8 @@ class Custom:
         self._connection = connection
         self._buffer = bytearray()
         self._need = 0
-        subject = instance_of(protocol)
-        self._input = two_arguments(subject, "input")
-        self._decode = two_arguments(subject, "decode")
-        self._encode = two_arguments(subject, "encode")
+        shape = protocol if isinstance(protocol, Shape) else Shape(protocol)
+        self._input, self._decode, self._encode = shape.functions()
 
     def feed(self, data: bytes) -> Iterator[Any]:
         """The messages that `data` completes. Any wrong answer or exception of the protocol is a `Close`, for
@@ -106,23 +106,37 @@ class Custom:
         return b""
 
 
-def instance_of(protocol: Any) -> Any:
-    """The object whose functions are called: a class with `self` is instantiated, so that each connection has
-    its own state.
-    """
-    if not inspect.isclass(protocol):
-        return protocol
-    first = next(iter(inspect.signature(protocol.input).parameters), "") if hasattr(protocol, "input") else ""
-    return protocol() if first == "self" else protocol
+class Shape:
+    """What a protocol looks like, found out once: a listener makes a codec of it for each connection."""
+
+    def __init__(self, protocol: Any) -> None:
+        for name in FUNCTIONS:
+            if not callable(getattr(protocol, name, None)):
+                raise TypeError(f"a protocol needs input, decode and encode; {protocol!r} has no {name}")
+        arguments = [positional(getattr(protocol, name)) for name in FUNCTIONS]
+        self._protocol = protocol
+        self._own = inspect.isclass(protocol) and arguments[0][0] == "self"
+        self._wants_connection = [len(names) - self._own >= 2 for names in arguments]
+
+    def functions(self) -> tuple[Function, Function, Function]:
+        """`input`, `decode` and `encode` for one connection, all callable with (value, connection)."""
+        subject = self._protocol() if self._own else self._protocol
+        functions = (getattr(subject, name) for name in FUNCTIONS)
+        first, second, third = map(with_connection, functions, self._wants_connection)
+        return first, second, third
 
 
-def two_arguments(subject: Any, name: str) -> Function:
-    """The function `name` of `subject`, callable with (value, connection) whether or not it wants the
-    connection.
-    """
-    function = getattr(subject, name, None)
-    if not callable(function):
-        raise TypeError(f"a protocol needs input, decode and encode; {subject!r} has no {name}")
-    if len(inspect.signature(function).parameters) >= 2:
-        return function  # type: ignore[no-any-return]
-    return lambda value, connection: function(value)
+def positional(function: Callable[..., Any]) -> list[str]:
+    """The names of a function's positional arguments; one for a built-in that does not tell."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return ["value"]
+    return [
+        each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+    ]
+
+
+def with_connection(function: Callable[..., Any], wanted: bool) -> Function:
+    """A function that may leave out the connection, as one that takes it."""
+    return function if wanted else lambda value, connection: function(value)

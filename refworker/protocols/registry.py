@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refworker.protocols.base import Codec, Raw
-from refworker.protocols.custom import Custom
+from refworker.protocols.custom import Custom, Shape
 from refworker.protocols.frame import Frame
 from refworker.protocols.text import Text
 from refworker.protocols.websocket import WebSocketClient, WebSocketServer
@@ -51,7 +51,8 @@ def client_codec(
 def _common(scheme: str, protocol: Any, other: str) -> Factory:
     protocol = protocol if protocol is not None else _users.get(scheme)
     if protocol is not None:
-        return lambda connection, limit: Custom(protocol, connection, limit)
+        shape = Shape(protocol)
+        return lambda connection, limit: Custom(shape, connection, limit)
     if scheme not in BOTH:
         known = ", ".join(f"{name}://" for name in [*BOTH, other, *_users])
         raise ValueError(
