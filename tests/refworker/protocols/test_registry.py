@@ -1,0 +1,78 @@
+from typing import Any
+
+import pytest
+
+from refworker.protocols import registry
+from refworker.protocols.base import Raw
+from refworker.protocols.custom import Custom
+from refworker.protocols.frame import Frame
+from refworker.protocols.registry import client_codec, register_protocol, server_codec
+from refworker.protocols.text import Text
+from refworker.protocols.websocket import WebSocketClient, WebSocketServer
+
+
+class Reverse:
+    def input(buffer: bytearray) -> int:  # noqa: N805
+        return len(buffer)
+
+    def decode(package: bytes) -> bytes:  # noqa: N805
+        return package[::-1]
+
+    encode = decode
+
+
+@pytest.fixture(autouse=True)
+def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_users", {})
+
+
+def client(scheme: str, protocol: Any = None) -> Any:
+    return client_codec(scheme, "example.org:8080", "/chat", bytes, protocol)(None, 77)
+
+
+@pytest.mark.parametrize(("scheme", "codec"), [("tcp", Raw), ("text", Text), ("frame", Frame)])
+def test_both_sides_of_a_plain_protocol_are_alike(scheme: str, codec: type) -> None:
+    for made in (server_codec(scheme)(None, 77), client(scheme)):
+        assert type(made) is codec
+        assert made.max_package_size == 77
+
+
+def test_a_websocket_has_two_sides() -> None:
+    server, asking = server_codec("websocket")(None, 77), client("ws")
+    assert type(server) is WebSocketServer
+    assert type(asking) is WebSocketClient
+    assert asking.opening.startswith(b"GET /chat HTTP/1.1\r\nHost: example.org:8080\r\n")
+    assert server.max_package_size == asking.max_package_size == 77
+
+
+def test_the_other_side_is_refused_with_the_cure() -> None:
+    with pytest.raises(ValueError, match="listen on websocket://"):
+        server_codec("ws")
+    with pytest.raises(ValueError, match="connect to ws://"):
+        client("websocket")
+
+
+@pytest.mark.parametrize("scheme", ["nope", ""])
+def test_an_unknown_scheme_is_refused_and_the_known_are_named(scheme: str) -> None:
+    with pytest.raises(ValueError, match="tcp://, text://, frame://, websocket://"):
+        server_codec(scheme)
+    with pytest.raises(ValueError, match="tcp://, text://, frame://, ws://"):
+        client(scheme)
+
+
+def test_a_users_protocol_is_given_or_registered() -> None:
+    register_protocol("Reverse", Reverse)
+    for made in (server_codec("reverse")(None, 9), client("reverse"), server_codec("tcp", Reverse)(None, 9)):
+        assert type(made) is Custom
+        assert list(made.feed(b"abc")) == [b"cba"]
+
+
+def test_a_users_protocol_wins_over_ours() -> None:
+    register_protocol("text", Reverse)
+    assert type(server_codec("text")(None, 9)) is Custom
+
+
+@pytest.mark.parametrize("scheme", ["", "a-b", "../x", "1a", "ü"])
+def test_a_scheme_is_letters_and_digits(scheme: str) -> None:
+    with pytest.raises(ValueError, match="cannot be a scheme"):
+        register_protocol(scheme, Reverse)
