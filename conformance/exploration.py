@@ -5,13 +5,16 @@ never tried twice: shrinking on a target that needs its time-out to show a failu
 target that fails only now and then would make hypothesis doubt its own eyes.
 """
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from typing import Generic, TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.strategies import SearchStrategy
 
 from conformance.outcomes import Violation
@@ -19,6 +22,8 @@ from conformance.target.view import Target
 from conformance.wire.transcript import Entry
 
 Example = TypeVar("Example")
+
+set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "conformance-hypothesis")  # not where the user works
 
 SHRINKING = 20.0
 """Seconds spent on making a counterexample smaller."""
@@ -30,7 +35,7 @@ ROUND = 200
 def explore(
     target: Target,
     strategy: SearchStrategy[Example],
-    check: Callable[[Example], None],
+    check: Callable[[Example], object],
     examples: int = 40,
 ) -> None:
     """Run `check` on generated examples; raises the Violation of the smallest counterexample found.
@@ -52,7 +57,7 @@ class _Search(Generic[Example]):
     """One run of hypothesis, with a memory of the counterexamples and the conversations that showed them."""
 
     target: Target
-    check: Callable[[Example], None]
+    check: Callable[[Example], object]
     failures: dict[str, Violation] = field(default_factory=dict)
     conversations: dict[str, list[Entry]] = field(default_factory=dict)
     enough: float = float("inf")
