@@ -289,7 +289,8 @@ class ClientHandshake(Handshake):
         own = [(name, value) for name, value in headers if sendable(name, value)]
         if not any(name.lower() == "host" for name, _ in own):
             own.insert(0, ("Host", host))
-        self.protocols = {value for name, value in own if name.lower() == "sec-websocket-protocol"}
+        offers = [value for name, value in own if name.lower() == "sec-websocket-protocol"]
+        self.protocols = {name.strip() for offer in offers for name in offer.split(",")}
         lines = b"".join(field(name, value) for name, value in [*own, *self._fixed()])
         self.request = f"GET {path} HTTP/1.1\r\n".encode() + lines + b"\r\n"
 
