@@ -79,26 +79,3 @@ def spawn(coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
     if sys.version_info >= (3, 12):
         return asyncio.Task(coroutine, loop=asyncio.get_running_loop(), eager_start=True)
     return asyncio.get_running_loop().create_task(coroutine)
-
-
-_running: set[asyncio.Task[Any]] = set()
-
-
-def invoke(function: Function | None, *args: Any) -> None:
-    """Call a callback whose end nobody waits for; whatever it raises is logged with its traceback."""
-    if function is None:
-        return
-    try:
-        result = function(*args)
-        if asyncio.iscoroutine(result):
-            task = spawn(result)
-            _running.add(task)  # the loop itself keeps only weak references
-            task.add_done_callback(_finished)
-    except Exception:
-        logger.exception("%s failed", getattr(function, "__qualname__", function))
-
-
-def _finished(task: asyncio.Task[Any]) -> None:
-    _running.discard(task)
-    if not task.cancelled() and (problem := task.exception()):
-        logger.error("%s failed", task.get_coro(), exc_info=problem)

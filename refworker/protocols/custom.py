@@ -75,7 +75,7 @@ class Custom:
     def _check_waiting(self) -> None:
         # Bytes that the protocol cannot measure yet are bounded too, or a peer could send for ever.
         if len(self._buffer) > self.max_package_size:
-            raise ValueError(f"no length found in {len(self._buffer)} bytes, more than max_package_size")
+            raise ValueError(f"no length found in max_package_size ({self.max_package_size}) bytes")
 
     def _checked(self, length: Any) -> int:
         if type(length) is not int:
