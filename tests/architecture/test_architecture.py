@@ -23,8 +23,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"components"}),
     frozenset({"__main__", "examples", "testee"}),
 )
-"""From the ground up: the modules of `refworker`. The package itself lies at the bottom, since all may read its
-version; so it gathers no names from above. What stands nowhere here fails.
+"""From the ground up: the modules of `refworker`. The package itself lies at the bottom, since all may read
+its version; so it gathers no names from above. What stands nowhere here fails.
 """
 
 IMPURE = frozenset({"asyncio", "os", "random", "selectors", "socket", "ssl", "threading", "time"})
