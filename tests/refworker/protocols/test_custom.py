@@ -126,9 +126,7 @@ def test_the_exact_limit_is_accepted() -> None:
 
 
 def test_bytes_that_nobody_can_measure_are_bounded() -> None:
-    error = Close(
-        error="custom protocol: ValueError: no length found in 21 bytes, more than max_package_size"
-    )
+    error = Close(error="custom protocol: ValueError: no length found in max_package_size (20) bytes")
     codec = custom(Line)
     assert read(codec, [b"a" * LIMIT]) == []
     assert read(codec, [b"a"]) == [error]
