@@ -72,6 +72,23 @@ class Peer:
             self.transcript.add(self.number, "send", segment)
             self._write(segment)
 
+    def pour(self, data: bytes) -> int:
+        """Write without reading any answer, as a slow reader does; how many bytes the target took.
+
+        Ends when all is written, when nothing more was taken for a calibrated quiet time, or with the stream.
+        """
+        view = memoryview(data)
+        while view and self._wait(select.POLLOUT, self.calibration.quiet):
+            try:
+                view = view[self._socket.send(view[:READ_SIZE]) :]
+            except WOULD_BLOCK:
+                continue
+            except OSError:
+                break
+        taken = len(data) - len(view)
+        self.transcript.add(self.number, "send", data[:taken])
+        return taken
+
     def finish(self) -> None:
         """Send FIN: no more bytes will come, answers are still read."""
         self.transcript.add(self.number, "finish")

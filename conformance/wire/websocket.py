@@ -15,6 +15,7 @@ from enum import IntEnum
 import h11
 
 from conformance.outcomes import Violation
+from conformance.wire.address import Address
 from conformance.wire.peer import Peer
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -125,21 +126,34 @@ def expect(peer: Peer, opcode: Opcode, payload: bytes, within: float | None = No
 def handshake(peer: Peer, **fields: str | None) -> h11.Response | h11.InformationalResponse:
     """Send the opening handshake and return the response head; bytes after it stay in the peer.
 
-    `fields` changes header fields (`sec_websocket_version="8"`), None leaves one out; `key` replaces the
-    random key.
+    `fields` are those of `request`.
     """
-    key = fields.pop("key", None) or base64.b64encode(os.urandom(16)).decode()
+    peer.send(request(peer.address, **fields))
+    return read_head(peer)
+
+
+def request(address: Address, *more: str, start: str | None = None, **fields: str | None) -> bytes:
+    """The request that opens a WebSocket (section 4.1), right or wrong.
+
+    `more` are whole header lines; `start` replaces the request line; `fields` changes header fields
+    (`sec_websocket_version="8"`), None leaves one out; `key` replaces the random key.
+    """
     headers: dict[str, str | None] = {
-        "host": peer.address.authority,
+        "host": address.authority,
         "upgrade": "websocket",
         "connection": "Upgrade",
-        "sec-websocket-key": key,
+        "sec-websocket-key": fields.pop("key", None) or new_key(),
         "sec-websocket-version": "13",
     }
     headers.update({name.replace("_", "-"): value for name, value in fields.items()})
     lines = [f"{name}: {value}" for name, value in headers.items() if value is not None]
-    peer.send("\r\n".join([f"GET {peer.address.path} HTTP/1.1", *lines, "", ""]).encode("latin-1"))
-    return read_head(peer)
+    first = start or f"GET {address.path} HTTP/1.1"
+    return "\r\n".join([first, *lines, *more, "", ""]).encode("latin-1")
+
+
+def new_key() -> str:
+    """A fresh `Sec-WebSocket-Key` (section 4.1)."""
+    return base64.b64encode(os.urandom(16)).decode()
 
 
 def read_head(peer: Peer) -> h11.Response | h11.InformationalResponse:
@@ -162,9 +176,13 @@ def accept_value(key: str) -> bytes:
 
 
 def upgrade(peer: Peer) -> None:
-    """Do the whole opening handshake, strictly (section 4.1). Raises Violation `wrong-answer`."""
-    key = base64.b64encode(os.urandom(16)).decode()
-    response = handshake(peer, key=key)
+    """Do the whole opening handshake, strictly. Raises Violation `wrong-answer`."""
+    key = new_key()
+    accepted(handshake(peer, key=key), key)
+
+
+def accepted(response: h11.Response | h11.InformationalResponse, key: str) -> None:
+    """The response opens the WebSocket for this key (section 4.2.2), or Violation `wrong-answer`."""
     fields = dict(response.headers)
     _refuse(response.status_code != 101, f"status 101 was due, {response.status_code} came")
     _refuse(fields.get(b"upgrade", b"").lower() != b"websocket", "no `Upgrade: websocket`")
