@@ -1,0 +1,322 @@
+"""Raw TCP: an echo without any framing, and what it shows of connections and flow control (TCP, FLOW).
+
+An echo tells everything about bytes: none lost, none added, none in the wrong place, none on the wrong
+connection. What a server does to its own application (callbacks, counters, limits) it cannot tell.
+"""
+
+import itertools
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from statistics import median
+from time import monotonic
+
+from hypothesis import strategies as st
+
+from conformance.case import Violation, case
+from conformance.exploration import explore
+from conformance.strategies import split_streams
+from conformance.target.view import Target
+from conformance.wire.peer import Peer
+
+SENTINEL = b"the bytes after"
+ECHOED = {"echoed": "pass"}
+UNHARMED = {"unharmed": "pass"}
+MEBIBYTE = 1024 * 1024
+
+FLOOD = 48 * MEBIBYTE
+"""More than all kernel buffers between two processes hold: a target that takes it keeps it in memory."""
+
+HICCUPS = 4
+"""Of forty round trips so many may suffer from somebody else on this machine."""
+
+CROWD = 100
+"""Connections at once; more than any backlog that somebody set to a handful."""
+
+
+def exchange(peer: Peer, *segments: bytes) -> str:
+    """Send the segments; the same bytes come back, and nothing between them and the next ones."""
+    peer.send(*segments)
+    peer.expect(b"".join(segments))
+    peer.send(SENTINEL)
+    peer.expect(SENTINEL)
+    return "echoed"
+
+
+def pieces(target: Target, stream: bytes, count: int) -> list[bytes]:
+    """The stream cut at random into `count` segments."""
+    cuts = sorted(target.random.sample(range(1, len(stream)), count - 1))
+    return [stream[start:end] for start, end in itertools.pairwise([0, *cuts, len(stream)])]
+
+
+@contextmanager
+def several(target: Target, count: int) -> Iterator[Sequence[Peer]]:
+    """This many connections, all open at the same time."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(target.connect()) for _ in range(count)]
+
+
+@case("tcp/stream/random-mebibyte", service="tcp", requirements=("TCP-001",), accept=ECHOED)
+def test_random_mebibyte(target: Target) -> str:
+    """A mebibyte of random bytes in random splits comes back as it was."""
+    with target.connect() as peer:
+        return exchange(peer, *pieces(target, target.random.randbytes(MEBIBYTE), 40))
+
+
+@case("tcp/stream/all-values", service="tcp", requirements=("TCP-001",), accept=ECHOED)
+def test_all_values(target: Target) -> str:
+    """All byte values, and line ends in every spelling, pass unchanged."""
+    with target.connect() as peer:
+        return exchange(peer, bytes(range(256)), b"\r\n\n\r\r\n\0\r\n", bytes(range(255, -1, -1)))
+
+
+@case("tcp/stream/policy-file-request", service="tcp", requirements=("TCP-001",), accept=ECHOED)
+def test_policy_file_request(target: Target) -> str:
+    """What old browser plug-ins ask for is bytes like any others, with its NUL."""
+    with target.connect() as peer:
+        return exchange(peer, b"<policy-file-request/>\0")
+
+
+@case("tcp/stream/byte-by-byte", service="tcp", requirements=("TCP-001",), accept=ECHOED)
+def test_byte_by_byte(target: Target) -> str:
+    """Each byte is answered when it comes: nothing waits for more."""
+    with target.connect() as peer:
+        for value in (0x00, 0x41, 0x0D, 0x0A, 0xFF):
+            peer.send(bytes([value]))
+            peer.expect(bytes([value]))
+        return exchange(peer)
+
+
+@case("tcp/stream/speaks-when-spoken-to", service="tcp", requirements=("TCP-001",), accept=ECHOED)
+def test_speaks_when_spoken_to(target: Target) -> str:
+    """A new connection is silent until its first byte."""
+    with target.connect() as peer:
+        peer.silent()
+        return exchange(peer, b"first")
+
+
+@case("tcp/stream/any-split", service="tcp", requirements=("TCP-001",), accept=ECHOED, explores=True)
+def test_any_split(target: Target) -> str:
+    """However bytes are cut into segments, the same come back."""
+
+    def check(segments: list[bytes]) -> None:
+        with target.connect() as peer:
+            exchange(peer, *segments)
+
+    explore(target, split_streams(st.binary(min_size=1, max_size=3000), most=3), check)
+    return "echoed"
+
+
+@case("tcp/stream/pipelined", service="tcp", requirements=("TCP-001",), accept=ECHOED)
+def test_pipelined(target: Target) -> str:
+    """Two thousand small writes without waiting for answers come back in that order."""
+    with target.connect() as peer:
+        peer.send(*(b"%d " % number for number in range(2000)), gap=0.0)
+        peer.expect(b"".join(b"%d " % number for number in range(2000)))
+        return exchange(peer)
+
+
+@case(
+    "tcp/isolation/equal-bytes-on-text",
+    service="tcp",
+    requirements=("TCP-002",),
+    accept=ECHOED,
+    needs=("endpoint.text",),
+)
+def test_equal_bytes_on_text(target: Target) -> str:
+    """The text service has parsed the same bytes just before; here they are no line, and stay whole."""
+    line = b"equal bytes\r\n"
+    with target.connect("text") as reader:
+        reader.send(line)
+        reader.expect(b"equal bytes\n")
+    with target.connect() as peer:
+        return exchange(peer, line)
+
+
+@case("tcp/isolation/connections-apart", service="tcp", requirements=("TCP-002", "TCP-018"), accept=ECHOED)
+def test_connections_apart(target: Target) -> str:
+    """Many connections at once, written to in turns: each gets its own bytes and no others."""
+    with several(target, CROWD) as peers:
+        for turn in range(3):
+            for number, peer in enumerate(peers):
+                peer.send(b"turn %d of %d;" % (turn, number))
+        for number, peer in enumerate(peers):
+            peer.expect(b"".join(b"turn %d of %d;" % (turn, number) for turn in range(3)))
+            exchange(peer)
+    return "echoed"
+
+
+@case("tcp/life/early-bytes", service="tcp", requirements=("TCP-004",), accept=ECHOED)
+def test_early_bytes(target: Target) -> str:
+    """What is sent in the same moment as the connection is made arrives."""
+    for number in range(50):
+        with target.connect() as peer:
+            peer.send(b"early %d" % number)
+            peer.expect(b"early %d" % number)
+    return "echoed"
+
+
+@case("tcp/life/every-ending", service="tcp", requirements=("TCP-004", "TCP-018"), accept=UNHARMED)
+def test_every_ending(target: Target) -> str:
+    """A hundred clients leave by FIN, by reset, with answers unread, or without a word: all is given back."""
+    with target.connect() as bystander:
+        for number in range(CROWD):
+            with target.connect() as peer:
+                if number % 4:
+                    peer.send(b"good bye")
+                if number % 4 == 1:
+                    peer.expect(b"good bye")
+                if number % 4 == 2:
+                    peer.reset()
+        exchange(bystander, b"still here")
+    return "unharmed"
+
+
+@case("tcp/ending/after-echo", service="tcp", requirements=("TCP-017",), accept={"fin": "pass"})
+def test_after_echo(target: Target) -> str:
+    """Bytes and FIN in one breath: the bytes come back, then an orderly end."""
+    with target.connect() as peer:
+        peer.send(b"last words")
+        peer.finish()
+        peer.expect(b"last words")
+        return peer.ending()
+
+
+@case("tcp/ending/without-a-word", service="tcp", requirements=("TCP-017",), accept={"fin": "pass"})
+def test_without_a_word(target: Target) -> str:
+    """A FIN as the first thing is answered by an orderly end."""
+    with target.connect() as peer:
+        peer.finish()
+        return peer.ending()
+
+
+@case(
+    "tcp/ending/pending-output",
+    service="tcp",
+    requirements=("TCP-017", "TCP-013", "FLOW-001"),
+    accept={"fin": "pass"},
+)
+def test_pending_output(target: Target) -> str:
+    """A client that writes all the target takes, sends FIN and reads late gets every byte, then FIN."""
+    stream = target.random.randbytes(FLOOD)
+    with target.connect() as peer:
+        taken = peer.pour(stream)
+        peer.finish()
+        peer.expect(stream[:taken])
+        return peer.ending()
+
+
+@case(
+    "tcp/flow/bounded",
+    service="tcp",
+    requirements=("FLOW-002", "FLOW-003"),
+    accept={"bounded": "pass"},
+)
+def test_bounded(target: Target) -> str:
+    """The target stops taking bytes from a client that does not read its answers."""
+    with target.connect() as peer:
+        taken = peer.pour(bytes(FLOOD))
+        if taken == FLOOD:
+            raise Violation("unbounded", f"{FLOOD >> 20} MiB were taken, and no answer was read")
+    return "bounded"
+
+
+@case(
+    "tcp/flow/slow-reader",
+    service="tcp",
+    requirements=("FLOW-001", "FLOW-002", "FLOW-004", "FLOW-007"),
+    accept=ECHOED,
+)
+def test_slow_reader(target: Target) -> str:
+    """A client that first writes and then reads loses nothing, and goes on as before; twice."""
+    with target.connect() as peer:
+        for _ in range(2):
+            stream = target.random.randbytes(FLOOD)
+            peer.expect(stream[: peer.pour(stream)])
+            exchange(peer, b"and on")
+    return "echoed"
+
+
+@case("tcp/flow/others-are-served", service="tcp", requirements=("TCP-018", "FLOW-009"), accept=UNHARMED)
+def test_others_are_served(target: Target) -> str:
+    """While one client does not read, connections old and new are served."""
+    with several(target, 8) as neighbours, target.connect() as lazy:
+        lazy.pour(bytes(FLOOD))
+        for peer in neighbours:
+            exchange(peer, b"old")
+        with several(target, 8) as newcomers:
+            for peer in newcomers:
+                exchange(peer, b"new")
+    return "unharmed"
+
+
+@case(
+    "tcp/flow/fairness",
+    service="tcp",
+    requirements=("FLOW-009",),
+    accept={"fair": "pass", "late": "weak"},
+)
+def test_fairness(target: Target) -> str:
+    """While one client writes and reads without a pause, others wait for their answers at most 100 ms."""
+    with several(target, 4) as neighbours, target.connect() as busy, _streaming(busy):
+        waits = [_round_trip(peer) for _ in range(10) for peer in neighbours]
+    allowed = max(0.1, target.calibration.quiet)
+    return "fair" if sorted(waits)[-HICCUPS] <= allowed else "late"
+
+
+@contextmanager
+def _streaming(peer: Peer) -> Iterator[None]:
+    """A thread that sends and reads as fast as the target lets it."""
+    over = threading.Event()
+
+    def stream() -> None:
+        while not over.is_set() and not peer.ended:
+            peer.send(bytes(MEBIBYTE // 4))
+            peer.receive()
+
+    thread = threading.Thread(target=stream)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _round_trip(peer: Peer) -> float:
+    """Seconds for a small echo."""
+    started = monotonic()
+    peer.send(b"ping")
+    peer.expect(b"ping")
+    return monotonic() - started
+
+
+@case(
+    "tcp/options/no-delay",
+    service="tcp",
+    requirements=("TCP-020",),
+    accept={"prompt": "pass", "delayed": "weak"},
+)
+def test_no_delay(target: Target) -> str:
+    """Two small writes in a row come back without the 40 ms of Nagle and a late ACK."""
+    waits = []
+    with target.connect() as peer:
+        for _ in range(20):
+            started = monotonic()
+            peer.send(b"one", b"two", gap=0.001)
+            peer.expect(b"onetwo")
+            waits.append(monotonic() - started)
+    return "prompt" if median(waits) < 0.03 else "delayed"
+
+
+@case("tcp/robustness/reset-in-mid-stream", service="tcp", requirements=("TCP-018",), accept=UNHARMED)
+def test_reset_in_mid_stream(target: Target) -> str:
+    """A client that breaks off while bytes travel both ways harms nobody else."""
+    with several(target, 4) as bystanders:
+        for _ in range(8):
+            with target.connect() as stranger:
+                stranger.pour(bytes(4 * MEBIBYTE))
+                stranger.reset()
+        for peer in bystanders:
+            exchange(peer, b"still here")
+    return "unharmed"
