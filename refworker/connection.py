@@ -21,6 +21,7 @@ from itertools import chain, count
 from typing import Any, ClassVar, Protocol, cast
 
 from refworker.callbacks import Callback, Function, logger, spawn
+from refworker.endpoints import Endpoints
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Event, Signal, as_bytes
 from refworker.protocols.registry import Factory
 from refworker.status import SEND_FAIL, Status, statistics
@@ -48,7 +49,7 @@ class Owner(Protocol):
         """Called once, after `on_close`."""
 
 
-class TcpConnection(asyncio.Protocol):
+class TcpConnection(Endpoints, asyncio.Protocol):
     """One connection, accepted or outgoing. Callbacks are taken over from the worker and may be replaced for
     this one only.
     """
@@ -101,39 +102,6 @@ class TcpConnection(asyncio.Protocol):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
-
-    # -- who and where -----------------------------------------------------------------------------
-
-    def get_remote_ip(self) -> str:
-        """The peer's IP address, without brackets; empty for a Unix socket."""
-        return self._endpoint("peername")[0]
-
-    def get_remote_port(self) -> int:
-        """The peer's port; 0 for a Unix socket."""
-        return self._endpoint("peername")[1]
-
-    def get_remote_address(self) -> str:
-        """The peer as `ip:port` or `[ip]:port`."""
-        return printable(*self._endpoint("peername"))
-
-    def get_local_ip(self) -> str:
-        """This side's IP address, without brackets."""
-        return self._endpoint("sockname")[0]
-
-    def get_local_port(self) -> int:
-        """This side's port."""
-        return self._endpoint("sockname")[1]
-
-    def get_local_address(self) -> str:
-        """This side as `ip:port` or `[ip]:port`."""
-        return printable(*self._endpoint("sockname"))
-
-    def _endpoint(self, which: str) -> tuple[str, int]:
-        name = self._transport.get_extra_info(which) if self._transport else None
-        if not isinstance(name, tuple):
-            return "", 0
-        # An IPv4 client of a dual-stack listener is an IPv4 client (TCP-007).
-        return name[0].removeprefix("::ffff:"), name[1]
 
     @property
     def max_package_size(self) -> int:
@@ -505,11 +473,6 @@ class TcpConnection(asyncio.Protocol):
         self._tell("on_close")
         if self.worker:
             self.worker.connection_closed(self)
-
-
-def printable(host: str, port: int) -> str:
-    """`ip:port`, IPv6 in brackets; empty for an endpoint without address."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}" if host else ""
 
 
 def tune(sock: Any) -> None:

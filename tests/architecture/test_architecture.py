@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "__version__", "protocols"}),
-    frozenset({"address", "callbacks", "client", "connection", "status", "timer", "udp"}),
+    frozenset({"address", "callbacks", "client", "connection", "endpoints", "status", "timer", "udp"}),
     frozenset({"worker"}),
     frozenset({"supervisor"}),
     frozenset({"tasks"}),

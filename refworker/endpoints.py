@@ -1,0 +1,47 @@
+"""Who is at the two ends of a connection (manual: tcp-connection/get-remote-ip and its relatives; TCP-006)."""
+
+import asyncio
+
+
+class Endpoints:
+    """The addresses of a connection; they stay readable after it is closed."""
+
+    __slots__ = ()
+
+    _transport: asyncio.Transport | None
+
+    def get_remote_ip(self) -> str:
+        """The peer's IP address, without brackets; empty for a Unix socket."""
+        return self._endpoint("peername")[0]
+
+    def get_remote_port(self) -> int:
+        """The peer's port; 0 for a Unix socket."""
+        return self._endpoint("peername")[1]
+
+    def get_remote_address(self) -> str:
+        """The peer as `ip:port` or `[ip]:port`."""
+        return printable(*self._endpoint("peername"))
+
+    def get_local_ip(self) -> str:
+        """This side's IP address, without brackets."""
+        return self._endpoint("sockname")[0]
+
+    def get_local_port(self) -> int:
+        """This side's port."""
+        return self._endpoint("sockname")[1]
+
+    def get_local_address(self) -> str:
+        """This side as `ip:port` or `[ip]:port`."""
+        return printable(*self._endpoint("sockname"))
+
+    def _endpoint(self, which: str) -> tuple[str, int]:
+        name = self._transport.get_extra_info(which) if self._transport else None
+        if not isinstance(name, tuple):
+            return "", 0
+        # An IPv4 client of a dual-stack listener is an IPv4 client (TCP-007).
+        return name[0].removeprefix("::ffff:"), name[1]
+
+
+def printable(host: str, port: int) -> str:
+    """`ip:port`, IPv6 in brackets; empty for an endpoint without address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}" if host else ""
