@@ -136,6 +136,17 @@ def _toml(entry: Traversable) -> dict[str, Any]:
         raise CatalogueError(f"{entry.name}: not valid TOML: {problem}") from problem
 
 
+def gaps(cases: Iterable[Case]) -> list[str]:
+    """Requirements that cases name and the catalogue lacks, one line each."""
+    known = catalogue().requirements
+    return [
+        f"{case.id} names {name}, which is not catalogued; add [{name}] to requirements/*.toml"
+        for case in cases
+        for name in case.requirements
+        if name not in known
+    ]
+
+
 class NoSuchCase(Exception):
     """A glob or id that matches nothing; the message names the nearest case."""
 

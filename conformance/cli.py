@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from conformance import __version__, replay, session
 from conformance.case import Case
-from conformance.catalogue import CatalogueError, NoSuchCase, catalogue, select, suggestion
+from conformance.catalogue import CatalogueError, NoSuchCase, catalogue, gaps, select, suggestion
 from conformance.plugin import spec_of
 from conformance.report import html, junit, results_file, terminal
 from conformance.target.file import TargetFileError, TargetSpec
@@ -35,9 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         status: int = options.command(options)
-    except (Usage, TargetFileError, NoSuchCase, CatalogueError, replay.ReplayError) as problem:
-        print(f"conformance: {problem}", file=sys.stderr)
-        return WRONG_USAGE
+    except (Usage, TargetFileError, NoSuchCase, replay.ReplayError) as problem:
+        return _complain(problem, WRONG_USAGE)
+    except CatalogueError as problem:
+        return _complain(problem, BROKE)
+    return status
+
+
+def _complain(problem: Exception, status: int) -> int:
+    print(f"conformance: {problem}", file=sys.stderr)
     return status
 
 
@@ -97,6 +103,8 @@ def _run(options: argparse.Namespace) -> int:
     selected = select(cases, options.only, options.skip)
     if not selected:
         raise Usage("nothing selected; leave out a --skip")
+    for gap in gaps(cases[name] for name in selected):
+        raise CatalogueError(gap)
     plan = session.Plan(
         tuple(selected),
         path,

@@ -50,9 +50,10 @@ class Run:
 
 
 def load_cases() -> Mapping[str, Case]:
-    """Import every case module; all cases by id."""
+    """Import every `test_*` module of cases; all cases by id."""
     for module in iter_modules([str(PACKAGE / "cases")]):
-        import_module(f"conformance.cases.{module.name}")
+        if module.name.startswith("test_"):
+            import_module(f"conformance.cases.{module.name}")
     return REGISTRY
 
 

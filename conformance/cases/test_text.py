@@ -2,6 +2,7 @@
 
 Every exchange is small enough to be read off the screen. Where a wrong server could answer right by luck, one
 more line follows (`SENTINEL`): whatever the target made of the bytes before it, nothing may stand between.
+A plain line, whole and in one segment, is no case: it is the fitness of the service.
 """
 
 from conformance.case import case
@@ -22,13 +23,6 @@ def exchange(peer: Peer, segments: list[bytes], answer: bytes) -> str:
     peer.send(text.encode(SENTINEL))
     peer.expect(text.encode(SENTINEL))
     return "echoed"
-
-
-@case("text/framing/whole-line", service="text", requirements=("TEXT-001",), accept=ECHOED)
-def test_whole_line(target: Target) -> str:
-    """A line in one segment comes back with its line feed."""
-    with target.connect() as peer:
-        return exchange(peer, [b"hi\n"], b"hi\n")
 
 
 @case("text/framing/carriage-returns-dropped", service="text", requirements=("TEXT-001",), accept=ECHOED)
@@ -258,6 +252,20 @@ def test_limit_many_short_lines(target: Target) -> str:
     stream = (b"s" * 99 + b"\n") * (2 * target.limits["max_package_size"] // 100)
     with target.connect() as peer:
         return exchange(peer, [stream], stream)
+
+
+@case(
+    "text/limit/long-line-before-others",
+    service="text",
+    requirements=("TEXT-006",),
+    accept=ECHOED,
+    needs=("limits.max_package_size",),
+)
+def test_limit_long_line_before_others(target: Target) -> str:
+    """A long line may be waiting when its end arrives together with other lines: only each alone counts."""
+    long, others = b"x" * (target.limits["max_package_size"] - 10), b"\n" + b"short\n" * 1000
+    with target.connect() as peer:
+        return exchange(peer, [long, others], long + others)
 
 
 @case(

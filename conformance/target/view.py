@@ -65,10 +65,13 @@ class Target:
             raise Unsupported(f"the target offers no {name!r} service")
         return self.copy.addresses[name]
 
-    def connect(self, service: str | None = None) -> Peer:
-        """A new connection, recorded in the transcript. Raises Violation `refused`."""
+    def connect(self, service: str | None = None, *, receive_buffer: int = 0) -> Peer:
+        """A new connection, recorded in the transcript. Raises Violation `refused`.
+
+        A small `receive_buffer` (bytes) makes this side a peer that is soon full, see `Peer.flood`.
+        """
         name = service or self.case.service
-        return Peer(self.endpoint(name), self.copy.calibration(name), self.transcript)
+        return Peer(self.endpoint(name), self.copy.calibration(name), self.transcript, receive_buffer)
 
     def require(self) -> None:
         """Raise Unsupported unless the target offers everything that the case needs."""

@@ -68,19 +68,34 @@ def _host_and_port(url: str) -> tuple[str, int]:
     return parts.hostname, port
 
 
-def dial(address: Address, timeout: float) -> socket.socket:
+def dial(address: Address, timeout: float, receive_buffer: int = 0) -> socket.socket:
     """Open a connection, within `timeout` seconds. Raises OSError when nobody answers.
 
-    TCP_NODELAY is set, so that every write of the suite leaves as a segment of its own. Certificates are not
-    verified: a target under test signs its own.
+    TCP_NODELAY is set, so that every write of the suite leaves as a segment of its own. `receive_buffer` sets
+    the bytes that the kernel keeps unread (0: its own choice), before the window is negotiated. Certificates
+    are not verified: a target under test signs its own.
     """
     if address.transport == "unix":
         return _dial_unix(address.host, timeout)
     if address.transport == "udp":
         return _dial_udp(address, timeout)
-    connection = socket.create_connection((address.host, address.port), timeout)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection = _dial_tcp(address, timeout, receive_buffer)
     return _wrap_tls(connection, address.host) if address.transport == "tls" else connection
+
+
+def _dial_tcp(address: Address, timeout: float, receive_buffer: int) -> socket.socket:
+    family, kind, proto, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+    connection = socket.socket(family, kind, proto)
+    connection.settimeout(timeout)
+    try:
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.connect(where)
+    except OSError:
+        connection.close()
+        raise
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
 
 
 def _dial_unix(path: str, timeout: float) -> socket.socket:

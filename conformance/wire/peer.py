@@ -33,19 +33,21 @@ class Peer:
     Use `target.connect(service)` in a case. All bytes and events are written to `transcript`.
     """
 
-    def __init__(self, address: Address, calibration: Calibration, transcript: Transcript) -> None:
+    def __init__(
+        self, address: Address, calibration: Calibration, transcript: Transcript, receive_buffer: int = 0
+    ) -> None:
         self.address = address
         self.calibration = calibration
         self.transcript = transcript
         self.number = transcript.new_peer(address.url)
         self.ended: Literal["fin", "reset"] | None = None
         self._buffer = bytearray()
-        self._socket = self._dial()
+        self._socket = self._dial(receive_buffer)
         self._socket.setblocking(False)
 
-    def _dial(self) -> socket.socket:
+    def _dial(self, receive_buffer: int) -> socket.socket:
         try:
-            return dial(self.address, self.calibration.deadline)
+            return dial(self.address, self.calibration.deadline, receive_buffer)
         except OSError as refusal:
             raise Violation("refused", f"{self.address.url} takes no connection: {refusal}") from refusal
 
@@ -85,6 +87,22 @@ class Peer:
                 continue
             except OSError:
                 break
+        taken = len(data) - len(view)
+        self.transcript.add(self.number, "send", data[:taken])
+        return taken
+
+    def flood(self, data: bytes) -> int:
+        """Write without reading anything, until all is taken or nothing more is for a calibrated time.
+
+        Returns the number of bytes taken, by the target or by the kernels in between: all of them will reach
+        a target that goes on reading.
+        """
+        view = memoryview(data)
+        while view and self._wait(select.POLLOUT, self.calibration.quiet) & select.POLLOUT:
+            try:
+                view = view[self._socket.send(view[:READ_SIZE]) :]
+            except OSError:
+                break  # the target has ended the connection; `ending` will say how
         taken = len(data) - len(view)
         self.transcript.add(self.number, "send", data[:taken])
         return taken
