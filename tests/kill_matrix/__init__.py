@@ -1,0 +1,1 @@
+"""The proof of the suite: every faulty server is caught, and every case catches one."""

@@ -1,0 +1,128 @@
+"""`python -m tests.kill_matrix`: run the suite against every faulty server of the zoo.
+
+By default each server meets only the cases that `kills.toml` names for it, which repeats the whole proof in
+minutes; a server that is not named there meets its whole sections. `--record` runs all sections against all
+servers and writes `kills.toml` anew. Exit status 0: the matrix is complete.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tests.kill_matrix.matrix import Judgement, Matrix, Mutant
+from tests.kill_matrix.page import page
+
+ROOT = Path(__file__).parents[2]
+ZOO = ROOT / "fixtures" / "zoo"
+KILLS = Path(__file__).with_name("kills.toml")
+CONFORMANCE = Path(sys.executable).with_name("conformance")
+PATIENCE = 300
+"""Seconds after which a run of the suite hangs."""
+
+
+def main() -> int:
+    """Judge every faulty server, write the page, and say what is missing."""
+    options = arguments()
+    known = {} if options.record else tomllib.loads(KILLS.read_text("utf-8"))
+    servers = [each for each in zoo() if fnmatchcase(each.name, options.only)]
+    matrix = Matrix(frozenset(listed()) if options.only == "*" else frozenset())
+    with ThreadPoolExecutor(options.n) as pool:
+        for judgement in pool.map(lambda each: judge(each, known.get(each.name)), servers):
+            matrix.judgements.append(judgement)
+            print(f"{len(matrix.judgements):3}/{len(servers)} {summary(judgement)}", flush=True)
+    return concluded(matrix, options)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.kill_matrix", description="Prove the suite.")
+    parser.add_argument("--record", action="store_true", help="run everything, and write kills.toml anew")
+    parser.add_argument("--only", default="*", metavar="GLOB", help="these faulty servers")
+    parser.add_argument(
+        "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the page goes"
+    )
+    parser.add_argument(
+        "-n", type=int, default=os.cpu_count() or 2, metavar="PROCESSES", help="at the same time"
+    )
+    return parser.parse_args()
+
+
+def zoo() -> list[Mutant]:
+    """The faulty servers, as the zoo lists them."""
+    done = subprocess.run(
+        [sys.executable, ZOO / "main.py", "list"], check=True, capture_output=True, text=True
+    )
+    return [Mutant(**{**row, "sections": tuple(row["sections"])}) for row in json.loads(done.stdout)]
+
+
+def listed() -> list[str]:
+    """The ids of all cases."""
+    done = subprocess.run([CONFORMANCE, "list"], check=True, capture_output=True, text=True)
+    return [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+
+
+def judge(mutant: Mutant, cases: list[str] | None) -> Judgement:
+    """Run the suite against one faulty server: `cases`, or the sections that it breaks."""
+    with tempfile.TemporaryDirectory(prefix="kill-matrix-") as folder:
+        results = Path(folder) / "results.json"
+        command = [CONFORMANCE, "run", ZOO / "target.toml", "-n", "0", "--json", results]
+        for glob in cases or mutant.sections:
+            command += ["--only", glob]
+        done = subprocess.run(
+            command,
+            env=os.environ | {"ZOO_MUTATION": mutant.name},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        written = json.loads(results.read_text("utf-8"))["cases"] if results.exists() else []
+    judged = {case["id"]: (case["verdict"], case["outcome"]) for case in written}
+    return Judgement(mutant, done.returncode, judged, done.stdout)
+
+
+def summary(judgement: Judgement) -> str:
+    """One line of progress."""
+    if problem := judgement.problem():
+        return f"GAP    {problem}"
+    caught = sorted(judgement.kills)
+    what = f"{caught[0]}{f' and {len(caught) - 1} more' if caught[1:] else ''}" if caught else "fitness"
+    return f"caught {judgement.mutant.name:40} {what}"
+
+
+def concluded(matrix: Matrix, options: argparse.Namespace) -> int:
+    """Write what is to be kept, and print what is missing."""
+    options.report.mkdir(parents=True, exist_ok=True)
+    (options.report / "kill-matrix.html").write_text(page(matrix), "utf-8")
+    problems = matrix.problems()
+    if options.record:
+        KILLS.write_text(recorded(matrix), "utf-8")
+    print()
+    for problem in problems:
+        print(f"GAP    {problem}")
+    kills = sum(len(each.kills) for each in matrix.judgements)
+    print(f"{len(matrix.judgements)} faulty servers, {len(matrix.cases)} cases, {kills} catches, ", end="")
+    print(f"{len(problems)} gaps" if problems else "complete")
+    return 1 if problems else 0
+
+
+def recorded(matrix: Matrix) -> str:
+    """`kills.toml`: for each faulty server the cases that must catch it."""
+    lines = [
+        "# For each faulty server the cases that must catch it. Written by `python -m tests.kill_matrix --record`."
+    ]
+    for name, cases in matrix.selection().items():
+        lines.append(f'"{name}" = [{", ".join(json.dumps(case) for case in cases)}]')
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
