@@ -16,8 +16,8 @@ and *names* what it saw; its metadata says which names are right:
             peer.expect(b"hello\n")                # or Violation: no-answer, wrong-answer, fin, reset
         return "echoed"
 
-Every outcome that is not in `accept`, returned or raised as `Violation(outcome, detail)`, breaks the
-requirements: *fail* for a MUST, *weak* for a SHOULD, *info* for a MAY, as the catalogue says.
+Returning an outcome that is not in `accept`, and raising `Violation(outcome, detail)` with any name at all,
+breaks the requirements: *fail* for a MUST, *weak* for a SHOULD, *info* for a MAY, as the catalogue says.
 
 Never sleep and never choose a time: `peer.silent()`, `peer.expect()` and `peer.ending()` wait as long as the
 calibration of this target asks. Do not check that the server lives on: a canary does so after every case.

@@ -72,11 +72,16 @@ class Bench:
 
 @dataclass(frozen=True)
 class Ending:
-    """Why a case ended; `verdict` only where it does not follow from the outcome."""
+    """Why a case ended.
+
+    `verdict` only where it does not follow from the outcome; `violated`: whatever the case accepts, this was
+    raised as a violation, so an ending that comes before the answer is not taken for the ending after it.
+    """
 
     outcome: str
     detail: str = ""
     verdict: str | None = None
+    violated: bool = False
 
 
 def run_case(case: Case, call: CaseCall, bench: Bench, transcript: Transcript) -> Result:
@@ -89,7 +94,7 @@ def run_case(case: Case, call: CaseCall, bench: Bench, transcript: Transcript) -
         ending = Ending("not-started", str(problem), "fail")
     except Exception:
         ending = Ending("suite-broke", traceback.format_exc(limit=-6), "error")
-    verdict = ending.verdict or judge(ending.outcome, case.accept, level)
+    verdict = ending.verdict or judge(ending.outcome, {} if ending.violated else case.accept, level)
     seconds = monotonic() - started
     result = Result(case.id, verdict, level, case.requirements, seconds, ending.outcome, ending.detail)
     return deviate(result, bench.spec.deviations)
@@ -139,7 +144,7 @@ def _call(target: Target, call: CaseCall) -> Ending:
     try:
         outcome = call(target)
     except Violation as violation:
-        return Ending(violation.outcome, violation.detail)
+        return Ending(violation.outcome, violation.detail, violated=True)
     if not isinstance(outcome, str):
         raise TypeError(f"{target.case.id} returned {outcome!r}, not the name of an outcome")
     return Ending(outcome)
@@ -154,7 +159,7 @@ def _canary(target: Target, ending: Ending, before: canary.Health | None, bench:
         if target.copy.process is None:
             bench.ruined[service] = target.case.id
         bench.discard()
-        return Ending(damage.outcome, f"{damage.detail} (the case itself: {ending.outcome})")
+        return Ending(damage.outcome, f"{damage.detail} (the case itself: {ending.outcome})", violated=True)
     if ending.outcome == "no-answer" and round_trip > NOISY:
         raise Inconclusive(f"no answer in time, and now a plain exchange takes {round_trip:.1f} s")
     return ending

@@ -92,7 +92,7 @@ def _arguments(plan: Plan) -> list[str]:
 def _fuzz_seconds(plan: Plan) -> float:
     """The time for each property: they share the minutes, and the processes work side by side."""
     properties = sum(1 for name in plan.cases if REGISTRY[name].explores)
-    return plan.fuzz_minutes * 60 * plan.processes / max(1, properties)
+    return plan.fuzz_minutes * 60 * max(1, plan.processes) / max(1, properties)
 
 
 def _unheard(plan: Plan, observer: "_Observer") -> list[Result]:

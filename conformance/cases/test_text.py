@@ -262,10 +262,11 @@ def test_limit_many_short_lines(target: Target) -> str:
     needs=("limits.max_package_size",),
 )
 def test_limit_long_line_before_others(target: Target) -> str:
-    """A long line may be waiting when its end arrives together with other lines: only each alone counts."""
+    """A line just under the limit and other lines right behind it: only each alone counts."""
     long, others = b"x" * (target.limits["max_package_size"] - 10), b"\n" + b"short\n" * 1000
     with target.connect() as peer:
-        return exchange(peer, [long, others], long + others)
+        exchange(peer, [long, others], long + others)
+        return exchange(peer, [long + others], long + others)
 
 
 @case(
