@@ -1,4 +1,4 @@
-"""Who is at the two ends of a connection (manual: tcp-connection/get-remote-ip and its relatives; TCP-006)."""
+"""Who is at the two ends of a connection (manual: tcp-connection/get-remote-ip and relatives; TCP-006)."""
 
 import asyncio
 
