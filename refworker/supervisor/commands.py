@@ -12,6 +12,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,13 @@ class NotRunning(CommandError):
 
     def __init__(self) -> None:
         super().__init__("not running", NOT_RUNNING)
+
+
+class WentAway(CommandError):
+    """The master ended before it answered."""
+
+    def __init__(self) -> None:
+        super().__init__("not running any more", NOT_RUNNING)
 
 
 Options = frozenset[str]
@@ -93,7 +101,7 @@ def locked(settings: Settings) -> PidFile:
     except AlreadyRunning as problem:
         raise CommandError(str(problem)) from None
     except OSError as problem:
-        foreign = isinstance(problem, PermissionError) and path.exists()
+        foreign = isinstance(problem, PermissionError) and os.path.exists(path)
         raise CommandError(
             f"cannot write the pid file {path}: {problem.strerror}; choose another with pid_file=",
             NO_PERMISSION if foreign else FAILURE,
@@ -115,9 +123,14 @@ def stop(settings: Settings, workers: Sequence[Worker], options: Options) -> Non
     except NotRunning:
         return say(f"{settings.title} not running")
     say(f"{settings.title} is stopping ...")
-    answer = asked(channel, "stop", settings.stop_timeout + STOP_MARGIN)
-    if not ended(channel, answer["stop_timeout"] + STOP_MARGIN):
-        raise CommandError(f"stop fail: master pid {answer['stopping']} still lives")
+    timeout = settings.stop_timeout
+    with closing(channel):
+        try:
+            timeout = asked(channel, "stop", timeout + STOP_MARGIN)["stop_timeout"]
+        except WentAway:
+            pass  # somebody else's stop was faster
+        if not ended(channel, timeout + STOP_MARGIN):
+            raise CommandError("stop fail: the master still lives")
     return say(f"{settings.title} stop success")
 
 
@@ -149,7 +162,8 @@ def readable(source: Channel | int, timeout: float) -> bool:
 
 def status(settings: Settings, workers: Sequence[Worker], options: Options) -> None:
     """Show the processes. Raises CommandError, NotRunning too."""
-    report = asked(reached(settings), "status", STATUS_PATIENCE)
+    with closing(reached(settings)) as channel:
+        report = asked(channel, "status", STATUS_PATIENCE)
     say(json.dumps(report, indent=2) if "--json" in options else status_table(settings.title, report))
 
 
@@ -203,10 +217,10 @@ def asked(channel: Channel, command: str, timeout: float) -> Message:
         while readable(channel, deadline - time.monotonic()):
             for answer in channel.receive():
                 return checked(answer)
-    except (EOFError, MessageError) as problem:
-        raise CommandError(
-            f"{command} fail: no answer from the master ({problem or 'it went away'})"
-        ) from None
+    except EOFError:
+        raise WentAway from None
+    except MessageError as problem:
+        raise CommandError(f"{command} fail: the master's answer is {problem}") from None
     raise CommandError(f"{command} fail: the master does not answer; it may be suspended")
 
 

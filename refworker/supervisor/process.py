@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from refworker.callbacks import logger
 from refworker.supervisor import orphan, signals
@@ -137,6 +137,7 @@ class Process:
     async def _live(self) -> None:
         loop = asyncio.get_running_loop()
         loop.add_reader(self.channel.sock, self._hear)
+        loop.set_exception_handler(self._uncaught)
         for number in signals.STOPPING:
             loop.add_signal_handler(number, self.stop)
         signals.let_in()
@@ -165,6 +166,15 @@ class Process:
             logger.error("%s: on_worker_stop did not end in time", self.label)
         except Exception:
             logger.exception("%s: the stop failed", self.label)
+
+    def _uncaught(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Where asyncio lets a SystemExit through, uvloop hands it over here (LIFE-046)."""
+        problem = context.get("exception")
+        if isinstance(problem, SystemExit):
+            logger.warning("%s terminated itself, exit code %d", self.label, exit_code(problem))
+            self.stop(exit_code(problem))
+        else:
+            loop.default_exception_handler(context)
 
     def _hear(self) -> None:
         try:
