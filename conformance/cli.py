@@ -10,10 +10,11 @@ from typing import NoReturn
 from conformance import __version__, replay, session
 from conformance.case import Case
 from conformance.catalogue import CatalogueError, NoSuchCase, catalogue, gaps, select, suggestion
+from conformance.outcomes import TargetDown
 from conformance.plugin import spec_of
 from conformance.report import html, junit, results_file, terminal
-from conformance.target.file import TargetFileError, TargetSpec
-from conformance.verdicts import BROKE, CONFORMING, FAILED, WRONG_USAGE, exit_status
+from conformance.target.file import TargetFileError, TargetSpec, from_endpoints, read_endpoints
+from conformance.verdicts import BROKE, CONFORMING, FAILED, UNFIT, WRONG_USAGE, exit_status
 
 REFERENCE = Path(str(files("conformance") / "target" / "refworker.toml"))
 """The target when none is named."""
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.command(options)
     except (Usage, TargetFileError, NoSuchCase, replay.ReplayError) as problem:
         return _complain(problem, WRONG_USAGE)
+    except TargetDown as problem:
+        return _complain(problem, UNFIT)
     except CatalogueError as problem:
         return _complain(problem, BROKE)
     return status
@@ -60,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     explaining.set_defaults(command=_explain)
     replaying = commands.add_parser("replay", help="send the bytes of a saved failure again")
     replaying.add_argument("file", type=Path, metavar="FILE")
-    replaying.add_argument("--endpoint", metavar="SERVICE=URL", help="send them there instead")
+    replaying.add_argument(
+        "--endpoint", action="append", default=[], metavar="SERVICE=URL", help="send them there instead"
+    )
     replaying.set_defaults(command=_replay)
     return parser
 
@@ -173,10 +178,8 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    url = options.endpoint.partition("=")[2] if options.endpoint else None
-    if options.endpoint and not url:
-        raise Usage(f"--endpoint {options.endpoint!r} is not SERVICE=URL")
-    reproduced = replay.play(replay.load(options.file), url, print)
+    endpoints = from_endpoints(read_endpoints(options.endpoint)).endpoints if options.endpoint else {}
+    reproduced = replay.play(replay.load(options.file), endpoints, print)
     return FAILED if reproduced else CONFORMING
 
 

@@ -18,7 +18,7 @@ from conformance.case import REGISTRY, Case
 from conformance.catalogue import CatalogueError, NoSuchCase, catalogue, select
 from conformance.report.evidence import collect
 from conformance.runner import Bench, run_case
-from conformance.target.file import TargetFileError, TargetSpec, from_endpoints, load
+from conformance.target.file import TargetFileError, TargetSpec, from_endpoints, load, read_endpoints
 from conformance.target.view import Effort
 from conformance.verdicts import Result, settle, totals
 from conformance.wire.transcript import Transcript
@@ -67,16 +67,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def spec_of(target: str | None, endpoints: list[str]) -> TargetSpec:
-    """The target that the options describe; endpoints replace those of the file. Raises TargetFileError."""
-    given: dict[str, str] = {}
-    for text in endpoints:
-        service, equals, url = text.partition("=")
-        if not equals or not url:
-            raise TargetFileError(f"--endpoint: {text!r} is not SERVICE=URL; write text=tcp://127.0.0.1:9000")
-        given[service] = url
+    """The target that the options describe, a file or endpoints. Raises TargetFileError."""
     if target is None:
-        return from_endpoints(given)
-    if given:
+        return from_endpoints(read_endpoints(endpoints))
+    if endpoints:
         raise TargetFileError("--endpoint: the target file names the endpoints already; give one of the two")
     return load(Path(target))
 
@@ -139,7 +133,9 @@ class Judge:
             "evidence": collect(transcript),
         }
         if result.verdict in replay.WORTH_SAVING and result.outcome != "unfit":
-            record["replay"] = replay.save(self._replays(), result, transcript)
+            record["replay"] = replay.save(
+                self._replays(), result, transcript, self.config.getoption("target")
+            )
         item.user_properties.append((PROPERTY, record))
         story = f"{result.verdict}: {result.outcome}: {result.detail}"
         if result.verdict in FAILING or (

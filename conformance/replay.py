@@ -1,7 +1,8 @@
 """Replay files: a failure as data, to be sent again without the suite.
 
     {"format": 1, "case": "text/…", "outcome": "no-answer", "detail": "…",
-     "connections": {"1": "tcp://127.0.0.1:9000"},
+     "target": "/path/of/target.toml",
+     "connections": {"1": {"service": "text", "url": "tcp://127.0.0.1:9000"}},
      "steps": [{"on": 1, "do": "send", "bytes": "6869", "after": 0.002},
                {"on": 1, "do": "expect", "bytes": "68690a"}, …]}
 
@@ -13,7 +14,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -21,12 +22,16 @@ from typing import Any
 from conformance.outcomes import Violation
 from conformance.report.evidence import collect, row
 from conformance.target.calibration import Calibration
+from conformance.target.file import load as load_target
+from conformance.target.instance import Copy
 from conformance.verdicts import Result
 from conformance.wire.address import Address
 from conformance.wire.peer import Peer
 from conformance.wire.transcript import Entry, Transcript
 
 FORMAT = 1
+
+Say = Callable[[str], None]
 
 WORTH_SAVING = frozenset({"fail", "weak", "deviation"})
 """Verdicts whose conversation is kept."""
@@ -37,27 +42,36 @@ SCRIPT = Path(__file__).parent / "report" / "send_again.py"
 ACTIONS = frozenset({"connect", "send", "finish", "reset", "close", "expect", "silent", "ending"})
 
 
-def save(folder: Path, result: Result, transcript: Transcript) -> str | None:
-    """Write the replay file of a failure; its path, or None where the bytes are not all known."""
+def save(folder: Path, result: Result, transcript: Transcript, target: str | None) -> str | None:
+    """Write the replay file of a failure; its path, or None where the bytes are not all known.
+
+    `target` is the path of the target file, None for a server that was running already.
+    """
     if not transcript.complete or not any(entry.kind == "send" for entry in transcript):
         return None
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result.id.replace('/', '.')}.json"
     shutil.copyfile(str(SCRIPT), folder / SCRIPT.name)
-    path.write_text(json.dumps(document(result, transcript), indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(document(result, transcript, target), indent=1) + "\n", encoding="utf-8")
     return str(path)
 
 
-def document(result: Result, transcript: Transcript) -> dict[str, Any]:
+def document(result: Result, transcript: Transcript, target: str | None) -> dict[str, Any]:
     """The replay of one case as plain data."""
     return {
         "format": FORMAT,
         "case": result.id,
         "outcome": result.outcome,
         "detail": result.detail,
-        "connections": {str(entry.peer): entry.note for entry in transcript if entry.kind == "connect"},
+        "target": target and str(Path(target).resolve()),
+        "connections": {str(entry.peer): _place(entry) for entry in transcript if entry.kind == "connect"},
         "steps": list(_steps(transcript)),
     }
+
+
+def _place(entry: Entry) -> dict[str, str]:
+    service, _, url = entry.note.partition(" ")
+    return {"service": service, "url": url}
 
 
 def _steps(transcript: Transcript) -> Iterator[dict[str, Any]]:
@@ -96,22 +110,36 @@ def load(path: Path) -> dict[str, Any]:
     return story
 
 
-def play(story: dict[str, Any], url: str | None, say: Callable[[str], None]) -> bool:
-    """Send the bytes of a story again, to `url` if given; whether the target breaks the same expectation.
+def play(story: dict[str, Any], endpoints: Mapping[str, str], say: Say) -> bool:
+    """Send the bytes of a story again; whether the target breaks the same expectation.
 
-    `say` is called with a line for each step. Raises ReplayError for a story that makes no sense.
+    They go to `endpoints` (service -> URL) where it names the service, else to a fresh copy of the target
+    that the story came from, else where they went before. `say` is called with a line for each step. Raises
+    ReplayError for a story that makes no sense.
     """
     say(f"{story['case']}: {story['outcome']}: {story['detail']}")
-    transcript, peers = Transcript(), dict[int, Peer]()
     try:
-        endings = [_do(step, story, url, peers, transcript) for step in story["steps"]]
+        places: dict[str, dict[str, str]] = story["connections"]
+        services = {place["service"] for place in places.values()}
+        if endpoints or not story["target"]:
+            return _play_at(story, endpoints, say)
+        with Copy(load_target(Path(story["target"]))) as copy:
+            return _play_at(story, {name: copy.addresses[name].url for name in services}, say)
+    except (KeyError, ValueError, TypeError, AttributeError) as problem:
+        raise ReplayError(f"a step makes no sense: {problem!r}; save the failure again") from problem
+
+
+def _play_at(story: dict[str, Any], endpoints: Mapping[str, str], say: Say) -> bool:
+    transcript, peers = Transcript(), dict[int, Peer]()
+    urls = {
+        int(number): endpoints.get(place["service"], place["url"])
+        for number, place in story["connections"].items()
+    }
+    try:
+        endings = [_do(step, urls, peers, transcript) for step in story["steps"]]
         outcome = next((ending for ending in reversed(endings) if ending), "as expected")
     except Violation as violation:
         outcome = violation.outcome
-    except (KeyError, ValueError, TypeError) as problem:
-        raise ReplayError(
-            f"a step of {story['case']} makes no sense: {problem!r}; save it again"
-        ) from problem
     for event in collect(transcript):
         say("  ".join(row(event, 32)))
     reproduced: bool = outcome == story["outcome"]
@@ -120,18 +148,13 @@ def play(story: dict[str, Any], url: str | None, say: Callable[[str], None]) -> 
 
 
 def _do(
-    step: dict[str, Any],
-    story: dict[str, Any],
-    url: str | None,
-    peers: dict[int, Peer],
-    transcript: Transcript,
+    step: dict[str, Any], urls: Mapping[int, str], peers: dict[int, Peer], transcript: Transcript
 ) -> str | None:
     """One step; for `ending`, how the stream ended. Raises Violation where an expectation is broken."""
     number, data = step["on"], bytes.fromhex(step.get("bytes", ""))
     sleep(step["after"])
     if step["do"] == "connect":
-        address = Address.parse(url or story["connections"][str(number)])
-        peers[number] = Peer(address, Calibration(), transcript)
+        peers[number] = Peer(Address.parse(urls[number]), Calibration(), transcript)
         return None
     peer = peers[number] if step["do"] in ACTIONS else None
     doing: dict[str, Callable[[Peer], str | None]] = {

@@ -14,9 +14,9 @@ from conformance.case import Case
 from conformance.outcomes import Inconclusive, TargetDown, Unsupported, Violation
 from conformance.target import canary
 from conformance.target.calibration import NOISY, Calibration
-from conformance.target.copy import Copy
 from conformance.target.file import TargetSpec
 from conformance.target.fitness import examine
+from conformance.target.instance import Copy
 from conformance.target.view import Effort, Target
 from conformance.verdicts import Result, deviate, judge
 from conformance.wire.peer import Peer

@@ -34,10 +34,9 @@ def _plain(entry: Entry) -> dict[str, Any]:
 
 
 def row(event: Mapping[str, Any], shown: int) -> tuple[str, str, str, str, str]:
-    """Time, connection, what happened, hex and text of one event, for a table."""
+    """Time, connection, what happened, hex (or a note) and text of one event, for a table."""
     data = bytes.fromhex(event["data"])
     what = f"{event['kind']} {event['size']}" if event["size"] else str(event["kind"])
     who = f"#{event['peer']}" if event["peer"] else ""
-    hexadecimal = as_hex(data, shown) if data else ""
-    text = as_text(data, shown) if data else str(event["note"])
-    return f"{event['at']:.3f}", who, what, hexadecimal, text
+    hexadecimal = as_hex(data, shown) if data else str(event["note"])
+    return f"{event['at']:.3f}", who, what, hexadecimal, as_text(data, shown)

@@ -14,7 +14,7 @@ for step in story["steps"]:
     on, do, data = step["on"], step["do"], bytes.fromhex(step.get("bytes", ""))
     time.sleep(step["after"])
     if do == "connect":
-        url = urlsplit(f"tcp://{sys.argv[2]}" if len(sys.argv) > 2 else story["connections"][str(on)])
+        url = urlsplit(f"tcp://{sys.argv[2]}" if len(sys.argv) > 2 else story["connections"][str(on)]["url"])
         sockets[on] = socket.create_connection((url.hostname, url.port or 80), 5)
         sockets[on].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     elif do == "send":

@@ -47,6 +47,7 @@ class Progress:
         self.stream = stream
         self.total = total
         self.done = 0
+        self.reasons: set[tuple[str, str]] = set()
         self.coloured = stream.isatty() and "NO_COLOR" not in os.environ
 
     def begin(self, name: str, seed: int) -> None:
@@ -56,10 +57,19 @@ class Progress:
     def result(self, result: Result) -> None:
         """One line for one case."""
         self.done += 1
+        if result.outcome in FATAL and self._told(result):
+            return
         verdict = self._paint(result.verdict, result.verdict.ljust(12))
         count = f"{self.done:>{len(str(self.total))}}/{self.total}"
         outcome = "" if result.verdict == "pass" else f"  [{result.outcome}]"
         self._print(f"{count} {verdict} {result.id}{outcome}")
+
+    def _told(self, result: Result) -> bool:
+        """Whether what takes a whole section down was shown already: once is enough."""
+        reason = (result.outcome, result.section)
+        known = reason in self.reasons
+        self.reasons.add(reason)
+        return known
 
     def end(self, run: Run, status: int, unknown_deviations: Iterable[str]) -> None:
         """The table, the first failures explained, and the verdict on the whole."""
@@ -70,9 +80,8 @@ class Progress:
             self._print(
                 "", self._paint(result.verdict, f"{result.verdict}: {result.id}"), *explanation(result)
             )
-        fatal = next((result.detail for result in run.results if result.outcome in FATAL), "")
         ending = "broken off" if run.interrupted else ENDINGS[status]
-        self._print("", f"{ending} after {run.seconds:.1f} s" + (f": {fatal}" if fatal else ""))
+        self._print("", f"{ending} after {run.seconds:.1f} s")
 
     def _print(self, *lines: str) -> None:
         self.stream.write("".join(f"{line}\n" for line in lines))
@@ -100,16 +109,18 @@ def table(results: Sequence[Result]) -> list[str]:
 
 
 def _worst(results: Sequence[Result]) -> list[Result]:
-    """What to explain: errors and failures, then the weak; of an unfit target only the first case."""
+    """What to explain: errors and failures, then the weak; of what is unfit only the first case."""
     order = [verdict for verdict in ("error", "fail", "weak") if verdict in VERDICTS]
     chosen = [result for verdict in order for result in results if result.verdict == verdict]
     fatal = [result for result in chosen if result.outcome in FATAL]
-    return [*fatal[:1], *(result for result in chosen if result.outcome not in FATAL)][:EXPLAINED]
+    first = {(result.outcome, result.section): result for result in reversed(fatal)}
+    return [*first.values(), *(result for result in chosen if result.outcome not in FATAL)][:EXPLAINED]
 
 
 def explanation(result: Result) -> list[str]:
     """Why a result is what it is: clause, rule, outcome, bytes, the reference's place, the replay."""
-    lines = [line for name in result.requirements for line in _rule(catalogue().requirements[name])]
+    rules = () if result.outcome in FATAL else result.requirements
+    lines = [line for name in rules for line in _rule(catalogue().requirements[name])]
     lines += [_field("seen", f"{result.outcome}: {result.detail}" if result.detail else result.outcome)]
     lines += [_wire_line(row(event, BYTES)) for event in result.evidence]
     if result.replay:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from conformance.outcomes import Violation
 from conformance.target import family
-from conformance.target.copy import Copy
 from conformance.target.fitness import exchange
+from conformance.target.instance import Copy
 from conformance.target.process import Process, wait_until
 from conformance.wire.peer import Peer
 from conformance.wire.transcript import Transcript

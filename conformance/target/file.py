@@ -5,7 +5,7 @@ one place. Placeholders are filled per copy of the target, see `fill.py`; here t
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -22,11 +22,12 @@ class TargetFileError(Exception):
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """How a target is started; every string may hold placeholders."""
+    """How a target is started; every string may hold placeholders. `cwd` is relative to `base`."""
 
     start: tuple[str, ...]
     daemon: bool = False
-    cwd: Path = Path()
+    base: Path = Path()
+    cwd: str = "."
     env: Mapping[str, str] = field(default_factory=dict)
     ready_timeout: float = 10.0
     pid_file: str | None = None
@@ -99,6 +100,17 @@ def load(path: Path) -> TargetSpec:
         raise TargetFileError(f"{path}: {mistake}") from mistake
 
 
+def read_endpoints(options: Iterable[str]) -> dict[str, str]:
+    """URL by service, from `SERVICE=URL` as the command line has it. Raises TargetFileError."""
+    endpoints = {}
+    for text in options:
+        service, _, url = text.partition("=")
+        if not url:
+            raise TargetFileError(f"--endpoint: {text!r} is not SERVICE=URL; write text=tcp://127.0.0.1:9000")
+        endpoints[service] = url
+    return endpoints
+
+
 def from_endpoints(endpoints: Mapping[str, str]) -> TargetSpec:
     """A target that is running already, by the endpoints of the command line. Raises TargetFileError."""
     try:
@@ -162,8 +174,8 @@ def _build_process(table: Mapping[str, Any], path: Path) -> ProcessSpec:
             raise _Mistake(f"process.commands.{name}: empty; give the command or leave the key out")
     _check_placeholders("process", table)
     commands = {name: tuple(argv) for name, argv in table.get("commands", {}).items()}
-    cwd = path.resolve().parent / table.get("cwd", ".")
-    return ProcessSpec(**{**table, "start": tuple(table["start"]), "cwd": cwd, "commands": commands})
+    base = path.resolve().parent
+    return ProcessSpec(**{**table, "start": tuple(table["start"]), "commands": commands}, base=base)
 
 
 def _check_endpoints(endpoints: Mapping[str, str]) -> None:

@@ -43,6 +43,7 @@ class Process:
         self.folder = folder
         self.log = folder.path / "output.log"
         self.mark = uuid.uuid4().hex
+        self.cwd = spec.base / fill(spec.cwd, folder.lookup)
         self._environment = {
             **os.environ,
             **{name: fill(value, folder.lookup) for name, value in spec.env.items()},
@@ -82,7 +83,7 @@ class Process:
             raise Unsupported(f"the target file has no command {name!r}")
         return subprocess.run(
             self._filled(argv),
-            cwd=self.spec.cwd,
+            cwd=self.cwd,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -137,7 +138,7 @@ class Process:
             try:
                 self._popen = subprocess.Popen(
                     self._filled(self.spec.start),
-                    cwd=self.spec.cwd,
+                    cwd=self.cwd,
                     env=self._environment,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -211,9 +212,10 @@ class Process:
     def _why_not_ready(self, address: Address) -> str:
         assert self._popen is not None
         code = self._popen.poll()
-        ended = f"it exited with status {code}" if code is not None else "it still runs"
-        waited = f"{address.url} did not accept within {self.spec.ready_timeout:g} s"
-        return f"{waited}; {ended}; it printed: {self.last_words()}"
+        said = f"it printed: {self.last_words()}"
+        if code is not None:
+            return f"{address.url} accepts no connection: it exited with status {code}; {said}"
+        return f"{address.url} accepts no connection after {self.spec.ready_timeout:g} s; {said}"
 
 
 def _accepts(address: Address) -> bool:

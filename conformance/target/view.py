@@ -7,7 +7,7 @@ from random import Random
 from conformance.case import Case
 from conformance.outcomes import Unsupported
 from conformance.target.calibration import Calibration
-from conformance.target.copy import Copy
+from conformance.target.instance import Copy
 from conformance.target.process import Process
 from conformance.wire.address import Address
 from conformance.wire.peer import Peer
@@ -71,7 +71,8 @@ class Target:
         A small `receive_buffer` (bytes) makes this side a peer that is soon full, see `Peer.flood`.
         """
         name = service or self.case.service
-        return Peer(self.endpoint(name), self.copy.calibration(name), self.transcript, receive_buffer)
+        calibration = self.copy.calibration(name)
+        return Peer(self.endpoint(name), calibration, self.transcript, name, receive_buffer)
 
     def require(self) -> None:
         """Raise Unsupported unless the target offers everything that the case needs."""

@@ -31,15 +31,21 @@ class Peer:
     """One connection to the target; a context manager that closes it.
 
     Use `target.connect(service)` in a case. All bytes and events are written to `transcript`.
+    `receive_buffer` limits the bytes that the kernel keeps unread (0: its own choice).
     """
 
     def __init__(
-        self, address: Address, calibration: Calibration, transcript: Transcript, receive_buffer: int = 0
+        self,
+        address: Address,
+        calibration: Calibration,
+        transcript: Transcript,
+        service: str = "?",
+        receive_buffer: int = 0,
     ) -> None:
         self.address = address
         self.calibration = calibration
         self.transcript = transcript
-        self.number = transcript.new_peer(address.url)
+        self.number = transcript.new_peer(f"{service} {address.url}")
         self.ended: Literal["fin", "reset"] | None = None
         self._buffer = bytearray()
         self._socket = self._dial(receive_buffer)

@@ -47,10 +47,10 @@ class Transcript:
         self.entries.clear()
         self.complete, self.peers, self._size, self._started = True, 0, 0, monotonic()
 
-    def new_peer(self, url: str) -> int:
-        """Number a new connection."""
+    def new_peer(self, where: str) -> int:
+        """Number a new connection; `where` is the service and its URL, blank separated."""
         self.peers += 1
-        self.add(self.peers, "connect", note=url)
+        self.add(self.peers, "connect", note=where)
         return self.peers
 
     def add(self, peer: int, kind: Kind, data: bytes = b"", note: str = "") -> None:
