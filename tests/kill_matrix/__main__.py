@@ -116,9 +116,7 @@ def concluded(matrix: Matrix, options: argparse.Namespace) -> int:
 
 def recorded(matrix: Matrix) -> str:
     """`kills.toml`: for each faulty server the cases that must catch it."""
-    lines = [
-        "# For each faulty server the cases that must catch it. Written by `python -m tests.kill_matrix --record`."
-    ]
+    lines = ["# For each faulty server the cases that must catch it. Written by `--record`."]
     for name, cases in matrix.selection().items():
         lines.append(f'"{name}" = [{", ".join(json.dumps(case) for case in cases)}]')
     return "\n".join(lines) + "\n"

@@ -17,8 +17,8 @@ th, td { text-align: left; vertical-align: top; padding: .3rem .7rem .3rem 0; bo
 code { font-size: .9em } .gap { color: #c22; font-weight: 600 } .scroll { overflow-x: auto }
 </style>
 <h1>Kill matrix</h1>
-<p>A faulty server is a correct one with a single mutation. A suite is as good as the mutations that it notices:
-every faulty server must be caught by a case, and every case must catch a faulty server.</p>
+<p>A faulty server is a correct one with a single mutation. A suite is as good as the mutations that it
+notices: every faulty server must be caught by a case, and every case must catch a faulty server.</p>
 """
 
 
