@@ -20,10 +20,13 @@ MAX_REQUEST = 4096
 """Bytes of one request."""
 
 MAX_SESSIONS = 32
-"""Open sessions; one more is closed at once, so that the master keeps its descriptors for its processes."""
+"""Open sessions; one more is refused, so that the master keeps its descriptors for its processes."""
 
 SILENCE = 5.0
 """Seconds a client may take from connecting to its first request."""
+
+RETRY_ACCEPT = 0.5
+"""Seconds until `accept` is tried again when the master has run out of descriptors."""
 
 PATH_LIMIT = 100
 """Bytes that fit into a Unix address everywhere (108 on Linux, 104 elsewhere, with some room)."""
@@ -100,7 +103,7 @@ class ControlServer:
         self._commands = commands
         self.sessions: set[Session] = set()
         self._listener = opened(path)
-        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        self._listen()
 
     def obey(self, session: Session, request: Message) -> None:
         """Pass a request on, or say what is wrong with it."""
@@ -125,15 +128,26 @@ class ControlServer:
         for session in self.sessions:
             session.channel.close()
 
+    def _listen(self) -> None:
+        self.selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
     def _accept(self, mask: int) -> None:
         try:
             accepted, _ = self._listener.accept()
-        except OSError:  # it left again, or there is no descriptor for it
+        except (BlockingIOError, ConnectionError):  # it left again
             return
-        if len(self.sessions) >= MAX_SESSIONS:
-            accepted.close()
+        except OSError:  # no descriptor is left: looking again at once would only keep the master busy
+            self.selector.unregister(self._listener)
+            self.agenda.later(RETRY_ACCEPT, self._listen)
+            return
+        self._admit(Channel(accepted, MAX_REQUEST))
+
+    def _admit(self, channel: Channel) -> None:
+        if len(self.sessions) < MAX_SESSIONS:
+            self.sessions.add(Session(channel, self))
         else:
-            self.sessions.add(Session(Channel(accepted, MAX_REQUEST), self))
+            channel.send({"error": f"{MAX_SESSIONS} sessions are open; try again later"})
+            channel.close()
 
 
 def opened(path: Path) -> socket.socket:

@@ -210,3 +210,31 @@ class Service:
             return str(self.program) in Path(f"/proc/{pid}/cmdline").read_text()
         except (FileNotFoundError, ProcessLookupError):
             return False
+
+
+Make = Callable[..., Service]
+"""The fixture `service`."""
+
+
+def refuses(service: Service) -> bool:
+    try:
+        service.connect().close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def gone(service: Service) -> bool:
+    """Neither processes, nor files, nor a listening port."""
+    return not any(map(alive, service.known)) and not service.leftovers() and refuses(service)
+
+
+def new_child(service: Service, before: set[int]) -> int:
+    """The pid of the only process that was not there before, when the service is complete again."""
+
+    def replacement() -> set[int] | None:
+        now = service.children()
+        return now - before if len(now) == len(before) and len(now - before) == 1 else None
+
+    (pid,) = eventually(replacement, "a replacement")
+    return int(pid)
