@@ -1,3 +1,32 @@
 """The Workerman model in asyncio: a master forks workers, which serve connections and hand work to tasks."""
 
-__version__ = "0.1.0"
+__version__ = "0.1.0"  # before the imports: the floors below read it
+
+from refworker.address import AddressError
+from refworker.client import AsyncTcpConnection
+from refworker.connection import TcpConnection
+from refworker.protocols.registry import register_protocol
+from refworker.status import CONNECT_FAIL, SEND_FAIL, Status, statistics
+from refworker.supervisor import run_all, stop_all
+from refworker.tasks import Dispatcher, TaskError, TaskWorker
+from refworker.timer import Timer
+from refworker.worker import Worker
+
+__all__ = [
+    "CONNECT_FAIL",
+    "SEND_FAIL",
+    "AddressError",
+    "AsyncTcpConnection",
+    "Dispatcher",
+    "Status",
+    "TaskError",
+    "TaskWorker",
+    "TcpConnection",
+    "Timer",
+    "Worker",
+    "__version__",
+    "register_protocol",
+    "run_all",
+    "statistics",
+    "stop_all",
+]

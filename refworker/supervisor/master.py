@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-import refworker
+from refworker import __version__
 from refworker.callbacks import logger
 from refworker.supervisor import signals
 from refworker.supervisor.agenda import Agenda
@@ -158,7 +158,7 @@ class Master:
         master = {
             "pid": os.getpid(),
             "state": self.state.value,
-            "version": refworker.__version__,
+            "version": __version__,
             "python": platform.python_version(),
             "event_loop": self.settings.loop,
             "started": self.started,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import refworker
+from refworker import __version__
 from refworker.supervisor.settings import Settings
 from refworker.supervisor.slot import Slot
 
@@ -117,6 +117,6 @@ def user_name() -> str:
 def version_line() -> str:
     """`refworker/0.1.0  Python/3.11.2  Linux/6.18` (LIFE-088)."""
     return (
-        f"refworker/{refworker.__version__}  Python/{platform.python_version()}"
+        f"refworker/{__version__}  Python/{platform.python_version()}"
         f"  {platform.system()}/{platform.release()}"
     )
