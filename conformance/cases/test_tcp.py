@@ -27,6 +27,9 @@ MEBIBYTE = 1024 * 1024
 FLOOD = 48 * MEBIBYTE
 """More than all kernel buffers between two processes hold: a target that takes it keeps it in memory."""
 
+VISITORS = 1500
+"""Connections in groups: 64 KiB kept of each would be more than the canary lets pass."""
+
 HICCUPS = 4
 """Of forty round trips so many may suffer from somebody else on this machine."""
 
@@ -47,6 +50,19 @@ def pieces(target: Target, stream: bytes, count: int) -> list[bytes]:
     """The stream cut at random into `count` segments."""
     cuts = sorted(target.random.sample(range(1, len(stream)), count - 1))
     return [stream[start:end] for start, end in itertools.pairwise([0, *cuts, len(stream)])]
+
+
+def lazy(peer: Peer, stream: bytes) -> bytes:
+    """Write all that the target takes, and what it takes after a while, but read nothing; what was taken."""
+    taken = peer.pour(stream)
+    taken += peer.pour(stream[taken:])
+    return stream[:taken]
+
+
+def all_back(peer: Peer, stream: bytes) -> None:
+    """The stream comes back; asked for in pieces, so that a stalled target is noticed soon."""
+    for start in range(0, len(stream), MEBIBYTE):
+        peer.expect(stream[start : start + MEBIBYTE])
 
 
 @contextmanager
@@ -146,30 +162,49 @@ def test_connections_apart(target: Target) -> str:
     return "echoed"
 
 
-@case("tcp/life/early-bytes", service="tcp", requirements=("TCP-004",), accept=ECHOED)
-def test_early_bytes(target: Target) -> str:
-    """What is sent in the same moment as the connection is made arrives."""
-    for number in range(50):
-        with target.connect() as peer:
-            peer.send(b"early %d" % number)
-            peer.expect(b"early %d" % number)
-    return "echoed"
+def leave_unanswered(peer: Peer) -> None:
+    """Ask, and close with the answer unread."""
+    peer.send(b"unanswered")
+
+
+def break_off(peer: Peer) -> None:
+    """Ask, and reset while the answer travels."""
+    peer.send(b"broken off")
+    peer.reset()
+
+
+def reset_at_rest(peer: Peer) -> None:
+    """Reset while the target waits for input."""
+    exchange(peer, b"answered")
+    peer.reset()
+
+
+LEAVINGS = (Peer.close, Peer.reset, Peer.finish, leave_unanswered, break_off, reset_at_rest)
+"""Ways in which a client leaves; after each its socket is closed."""
 
 
 @case("tcp/life/every-ending", service="tcp", requirements=("TCP-004", "TCP-018"), accept=UNHARMED)
 def test_every_ending(target: Target) -> str:
-    """A hundred clients leave by FIN, by reset, with answers unread, or without a word: all is given back."""
-    with target.connect() as bystander:
-        for number in range(CROWD):
+    """Clients leave by FIN, by reset, with answers unread, or without a word: nobody else notices."""
+    with several(target, 8) as bystanders:
+        for leave in LEAVINGS * 12:
             with target.connect() as peer:
-                if number % 4:
-                    peer.send(b"good bye")
-                if number % 4 == 1:
-                    peer.expect(b"good bye")
-                if number % 4 == 2:
-                    peer.reset()
-        exchange(bystander, b"still here")
+                leave(peer)
+        for peer in bystanders:
+            exchange(peer, b"still here")
     return "unharmed"
+
+
+@case("tcp/life/many-visitors", service="tcp", requirements=("TCP-004",), accept=ECHOED)
+def test_many_visitors(target: Target) -> str:
+    """Visitors come and go in groups; what they leave behind would show in memory and descriptors."""
+    for group in range(VISITORS // CROWD):
+        with several(target, CROWD) as peers:
+            for number, peer in enumerate(peers):
+                peer.send(b"visitor %d of group %d" % (number, group))
+            for number, peer in enumerate(peers):
+                peer.expect(b"visitor %d of group %d" % (number, group))
+    return "echoed"
 
 
 @case("tcp/ending/after-echo", service="tcp", requirements=("TCP-017",), accept={"fin": "pass"})
@@ -200,9 +235,9 @@ def test_pending_output(target: Target) -> str:
     """A client that writes all the target takes, sends FIN and reads late gets every byte, then FIN."""
     stream = target.random.randbytes(FLOOD)
     with target.connect() as peer:
-        taken = peer.pour(stream)
+        taken = lazy(peer, stream)
         peer.finish()
-        peer.expect(stream[:taken])
+        all_back(peer, taken)
         return peer.ending()
 
 
@@ -215,8 +250,7 @@ def test_pending_output(target: Target) -> str:
 def test_bounded(target: Target) -> str:
     """The target stops taking bytes from a client that does not read its answers."""
     with target.connect() as peer:
-        taken = peer.pour(bytes(FLOOD))
-        if taken == FLOOD:
+        if len(lazy(peer, bytes(FLOOD))) == FLOOD:
             raise Violation("unbounded", f"{FLOOD >> 20} MiB were taken, and no answer was read")
     return "bounded"
 
@@ -229,10 +263,10 @@ def test_bounded(target: Target) -> str:
 )
 def test_slow_reader(target: Target) -> str:
     """A client that first writes and then reads loses nothing, and goes on as before; twice."""
+    stream = target.random.randbytes(FLOOD)
     with target.connect() as peer:
         for _ in range(2):
-            stream = target.random.randbytes(FLOOD)
-            peer.expect(stream[: peer.pour(stream)])
+            all_back(peer, lazy(peer, stream))
             exchange(peer, b"and on")
     return "echoed"
 
@@ -240,8 +274,8 @@ def test_slow_reader(target: Target) -> str:
 @case("tcp/flow/others-are-served", service="tcp", requirements=("TCP-018", "FLOW-009"), accept=UNHARMED)
 def test_others_are_served(target: Target) -> str:
     """While one client does not read, connections old and new are served."""
-    with several(target, 8) as neighbours, target.connect() as lazy:
-        lazy.pour(bytes(FLOOD))
+    with several(target, 8) as neighbours, target.connect() as sleeper:
+        lazy(sleeper, bytes(FLOOD))
         for peer in neighbours:
             exchange(peer, b"old")
         with several(target, 8) as newcomers:
