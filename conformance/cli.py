@@ -110,6 +110,7 @@ def _run(options: argparse.Namespace) -> int:
         raise Usage("nothing selected; leave out a --skip")
     for gap in gaps(cases[name] for name in selected):
         raise CatalogueError(gap)
+    _check_places(options)
     plan = session.Plan(
         tuple(selected),
         path,
@@ -134,6 +135,15 @@ def _aim(options: argparse.Namespace) -> tuple[Path | None, TargetSpec]:
     if path is None and not options.endpoint:
         path = REFERENCE
     return path, spec_of(str(path) if path else None, options.endpoint)
+
+
+def _check_places(options: argparse.Namespace) -> None:
+    """Reports can be written where they are wanted; better known before a run than after it."""
+    for path in filter(None, (options.json, options.junit)):
+        if not path.parent.is_dir():
+            raise Usage(
+                f"cannot write {path}: there is no folder {path.parent}; make it, or name another path"
+            )
 
 
 def _replays(options: argparse.Namespace) -> Path:

@@ -61,8 +61,7 @@ class Progress:
             return
         verdict = self._paint(result.verdict, result.verdict.ljust(12))
         count = f"{self.done:>{len(str(self.total))}}/{self.total}"
-        outcome = "" if result.verdict == "pass" else f"  [{result.outcome}]"
-        self._print(f"{count} {verdict} {result.id}{outcome}")
+        self._print(f"{count} {verdict} {result.id}{_remark(result)}")
 
     def _told(self, result: Result) -> bool:
         """Whether what takes a whole section down was shown already: once is enough."""
@@ -89,6 +88,12 @@ class Progress:
 
     def _paint(self, verdict: str, text: str) -> str:
         return f"\x1b[{COLOURS[verdict]}m{text}\x1b[0m" if self.coloured else text
+
+
+def _remark(result: Result) -> str:
+    """What to say behind a result: nothing for a pass, the reason where there was no judgement."""
+    said = result.detail if result.verdict in {"unsupported", "inconclusive"} else result.outcome
+    return "" if result.verdict == "pass" else f"  [{said}]"
 
 
 def table(results: Sequence[Result]) -> list[str]:

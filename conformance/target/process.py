@@ -175,6 +175,8 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.wait_gone()
+        if self._popen is not None:
+            self._popen.wait()
 
     def _roots(self) -> set[int]:
         """Processes known by number: the one started, and a daemon that wrote its pid into our own folder."""

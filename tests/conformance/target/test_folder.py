@@ -1,0 +1,53 @@
+"""Placeholders, ports and the files behind them."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance.target.fill import UnknownPlaceholder, fill
+from conformance.target.folder import Folder
+from conformance.target.ports import HIGHEST, LOWEST, free_port
+
+
+def test_fill() -> None:
+    values = {"port.text": "1", "dir": "/d"}
+    assert fill("{dir}/{port.text}/{port.text}", values.__getitem__) == "/d/1/1"
+    assert fill('{"json": {}} {} {A} {1}', values.__getitem__) == '{"json": {}} {} {A} {1}'
+    with pytest.raises(UnknownPlaceholder, match=r"unknown \{nope\}; use \{port\.NAME\}"):
+        fill("{nope}", values.__getitem__)
+
+
+def test_a_folder_makes_what_is_asked_for() -> None:
+    folder = Folder()
+    assert list(folder.path.iterdir()) == []
+    assert folder.lookup("dir") == str(folder.path)
+    assert folder.lookup("python") == sys.executable
+    assert Path(folder.lookup("version")).read_text() == "version 1\n"
+    assert Path(folder.lookup("outbox")).read_bytes() == b""
+    assert Path(folder.lookup("static"), "hello.txt").exists()
+    assert folder.lookup("port.text") == folder.lookup("port.text") != folder.lookup("port.frame")
+    folder.remove()
+    assert not folder.path.exists()
+
+
+def test_an_unknown_name_is_a_key_error() -> None:
+    folder = Folder()
+    with pytest.raises(KeyError):
+        folder.lookup("nope")
+    folder.remove()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="certificates are made by the openssl command")
+def test_certificate_and_key_belong_together() -> None:
+    folder = Folder()
+    assert "PRIVATE KEY" in Path(folder.lookup("key")).read_text()
+    assert "CERTIFICATE" in Path(folder.lookup("cert")).read_text()
+    folder.remove()
+
+
+def test_ports_are_never_the_same() -> None:
+    ports = [free_port() for _ in range(100)]
+    assert len(set(ports)) == 100
+    assert all(LOWEST <= port < HIGHEST for port in ports)

@@ -1,0 +1,110 @@
+"""Processes of a target: readiness, commands, and nothing left behind."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from conformance.outcomes import TargetDown, Unsupported
+from conformance.target import family
+from conformance.target.instance import Copy
+from conformance.target.process import wait_until
+from tests.conformance.targets import spec
+
+pytestmark = pytest.mark.skipif(not family.available(), reason="looks into /proc")
+
+DAEMON = """
+import os, signal, socket, sys, time
+port, pid_file = int(sys.argv[1]), sys.argv[2]
+listener = socket.create_server(("127.0.0.1", port))
+if os.fork():
+    os._exit(0)
+os.setsid()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork():
+    with open(pid_file, "w") as file:
+        file.write(str(os.getpid()))
+while True:
+    time.sleep(1)
+"""
+
+
+def test_start_and_stop(tmp_path: Path) -> None:
+    with Copy(spec(tmp_path)) as copy:
+        process = copy.process
+        assert process is not None
+        assert process.alive()
+        assert process.pid in process.family()
+        assert process.children() == []
+        assert process.exit_code(0) is None
+    assert not process.alive()
+    assert process.family() == set()
+    assert not copy.folder.path.exists()
+
+
+def test_several_copies_at_once(tmp_path: Path) -> None:
+    with Copy(spec(tmp_path)) as one, Copy(spec(tmp_path)) as other:
+        assert one.addresses["text"].port != other.addresses["text"].port
+
+
+def test_a_server_that_exits_is_reported_at_once(tmp_path: Path) -> None:
+    broken = spec(tmp_path, start='["{python}", "-c", "print(\'no licence\'); raise SystemExit(3)"]')
+    with pytest.raises(TargetDown, match="exited with status 3; it printed: no licence"):
+        Copy(broken).__enter__()
+
+
+def test_a_server_that_does_not_listen(tmp_path: Path) -> None:
+    idle = spec(tmp_path, start='["{python}", "-c", "import time; time.sleep(60)"]', extra="workers = {}")
+    assert idle.process is not None
+    object.__setattr__(idle.process, "ready_timeout", 0.2)
+    copy = Copy(idle)
+    with pytest.raises(TargetDown, match=r"accepts no connection after 0\.2 s; it printed: nothing"):
+        copy.__enter__()
+    assert copy.process is not None
+    assert copy.process.family() == set()
+
+
+def test_a_command_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(TargetDown, match="cannot run '/no/such/server'"):
+        Copy(spec(tmp_path, start='["/no/such/server"]')).__enter__()
+
+
+def test_commands(tmp_path: Path) -> None:
+    extra = '[process.commands]\nstatus = ["{python}", "-c", "print(42); raise SystemExit(1)"]'
+    with Copy(spec(tmp_path, extra=extra)) as copy:
+        assert copy.process is not None
+        done = copy.process.command("status")
+        assert (done.returncode, done.stdout) == (1, "42\n")
+        with pytest.raises(Unsupported, match="reload"):
+            copy.process.command("reload")
+        with pytest.raises(Unsupported, match="pid_file"):
+            _ = copy.process.pid_file
+
+
+def test_a_daemon_that_ignores_sigterm_is_gone_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conformance.target.process.STOP_TIMEOUT", 0.3)
+    script = tmp_path / "daemon.py"
+    script.write_text(DAEMON)
+    start = f'["{{python}}", "{script}", "{{port.text}}", "{{dir}}/pid"]'
+    with Copy(spec(tmp_path, start=start, extra='daemon = true\npid_file = "{dir}/pid"')) as copy:
+        process = copy.process
+        assert process is not None
+        assert wait_until(lambda: process.pid_file.exists() and len(process.children()) == 1, 5)
+        assert len(process.family()) == 2
+        members = process.family()
+    assert not any(map(family.is_living, members))
+
+
+def test_signal_and_exit_code(tmp_path: Path) -> None:
+    with Copy(spec(tmp_path)) as copy:
+        assert copy.process is not None
+        copy.process.signal(signal.SIGKILL)
+        assert copy.process.exit_code() == -signal.SIGKILL
+        assert not copy.process.alive()
+
+
+def test_usage_counts_living_processes_only() -> None:
+    used = family.usage([1 << 30])
+    assert (used.memory, used.descriptors) == (0, 0)
