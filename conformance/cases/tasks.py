@@ -43,11 +43,16 @@ def request(function: Json, args: Json = None, **identity: Json) -> bytes:
 
 
 def same(one: Json, other: Json) -> bool:
-    """Whether two JSON values are the same: 1 and 1.0 are one number, 1 and true are not."""
+    """Whether two JSON values are the same: 1 and 1.0 are one number, 1 and true are not.
+
+    A fraction or exponent makes a number a double, which others may write without it (RFC 8259, section 6).
+    """
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if float in (type(one), type(other)) and {type(one), type(other)} <= {int, float}:
+        return float(one) == float(other)
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
@@ -189,30 +194,42 @@ def companions(target: Target, stack: ExitStack) -> tuple[Client, Client]:
     raise Violation("too-many-processes", f"{len(met)} connections went to as many processes: {sorted(met)}")
 
 
-def processes(target: Target) -> dict[int, Reply]:
-    """What every process of the `task` service says about itself, by pid.
+def one_of_each(target: Target, stack: ExitStack) -> dict[int, tuple[Client, Reply]]:
+    """For every process of the `task` service, by pid: a client of it, and what `worker` says there.
 
     Each process that has answered is kept busy, so that another one has to take the next connection. Raises
     Violation `too-few-processes`.
     """
-    wanted, found = target.workers["task"], dict[int, Reply]()
+    wanted, found = target.workers["task"], dict[int, tuple[Client, Reply]]()
     limit = monotonic() + PATIENCE
-    with ExitStack() as stack:
-        while len(found) < wanted:
-            if monotonic() > limit:
-                raise Violation("too-few-processes", f"{wanted} are declared, only {sorted(found)} answer")
-            caller = stack.enter_context(client(target, "task"))
-            myself = caller.ask("worker")
-            found[myself["pid"]] = myself
-            caller.call("block", {"seconds": OCCUPIED})
+    while len(found) < wanted:
+        if monotonic() > limit:
+            raise Violation("too-few-processes", f"{wanted} are declared, only {sorted(found)} answer")
+        caller = stack.enter_context(client(target, "task"))
+        myself = caller.ask("worker")
+        found.setdefault(myself["pid"], (caller, myself))
+        caller.call("block", {"seconds": OCCUPIED})
+    for caller, _myself in found.values():
+        caller.expect(OCCUPIED)
     return found
+
+
+def processes(target: Target) -> dict[int, Reply]:
+    """What every process of the `task` service says about itself, by pid. Raises Violation."""
+    with ExitStack() as stack:
+        return {pid: myself for pid, (_, myself) in one_of_each(target, stack).items()}
 
 
 @contextmanager
 def in_less_than(seconds: float, what: str) -> Iterator[None]:
     """What is done here must not have waited for a task that takes that long. Raises Violation `held-up`."""
     started = monotonic()
-    yield
+    try:
+        yield
+    except Violation as violation:
+        if violation.outcome != "no-answer":
+            raise
+        raise Violation("held-up", f"{what} in flight held others up: {violation.detail}") from violation
     if (taken := monotonic() - started) >= seconds:
         raise Violation("held-up", f"{what} in flight held others up: they took {taken:.1f} s")
 

@@ -20,6 +20,7 @@ from conformance.cases.tasks import (
     companions,
     delivered,
     in_less_than,
+    one_of_each,
     request,
     send_mails,
 )
@@ -208,13 +209,13 @@ def test_mail_one_line(target: Target) -> str:
     service="task",
     requirements=("TASK-016",),
     accept=ANSWERED,
-    needs=("process",),
+    needs=("process", "workers.task"),
 )
 def test_mail_each_exactly_once(target: Target) -> str:
-    """Two hundred mails over eight connections at the same time: whole lines, each of them once."""
-    lists = [[f"{place}-{number}@example.org" for place in range(25)] for number in range(8)]
+    """Mails that all processes accept at the same time are whole lines, each of them once."""
     with ExitStack() as stack:
-        callers = [stack.enter_context(client(target)) for _ in lists]
+        callers = [caller for caller, _ in one_of_each(target, stack).values()]
+        lists = [[f"{place}-{number}@example.org" for place in range(40)] for number in range(len(callers))]
         for caller, addresses in zip(callers, lists, strict=True):
             send_mails(caller, addresses)
         for caller, addresses in zip(callers, lists, strict=True):
@@ -533,7 +534,8 @@ def test_block(target: Target) -> str:
             caller = stack.enter_context(client(target))
             caller.usable()
             caller.call("block", {"seconds": LONG})
-        with in_less_than(LONG, "block"):
+            caller.peer.silent()  # by now it blocks, and takes no connection any more
+        with in_less_than(LONG / 2, "block"):
             for _ in range(10):
                 with client(target) as other:
                     other.usable()
