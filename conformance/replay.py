@@ -140,6 +140,9 @@ def _play_at(story: dict[str, Any], endpoints: Mapping[str, str], say: Say) -> b
         outcome = next((ending for ending in reversed(endings) if ending), "as expected")
     except Violation as violation:
         outcome = violation.outcome
+    finally:
+        for peer in peers.values():
+            peer.close()
     for event in collect(transcript):
         say("  ".join(row(event, 32)))
     reproduced: bool = outcome == story["outcome"]

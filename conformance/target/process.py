@@ -165,9 +165,9 @@ class Process:
         self.wait_gone()
         self.kill()
 
-    def wait_gone(self, within: float = STOP_TIMEOUT) -> bool:
-        """Wait until no process of this copy is left; whether that came true in time."""
-        return wait_until(lambda: not self._reap_and_list(), within)
+    def wait_gone(self, within: float | None = None) -> bool:
+        """Wait until no process of this copy is left, STOP_TIMEOUT by default; whether it came true."""
+        return wait_until(lambda: not self._reap_and_list(), STOP_TIMEOUT if within is None else within)
 
     def kill(self) -> None:
         """End every process of this copy at once."""

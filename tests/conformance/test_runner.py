@@ -109,7 +109,8 @@ def test_what_is_not_offered_is_unsupported(changes: dict[str, object]) -> None:
     assert result.verdict == "unsupported"
 
 
-def test_what_is_offered_is_supported(tmp_path: Path) -> None:
+def test_what_is_offered_is_supported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("conformance.target.process.STOP_TIMEOUT", 0.3)
     extra = 'pid_file = "{dir}/p"\nworkers = { text = 1 }\n[process.commands]\nstop = ["true"]\n'
     needs = ("process", "pid_file", "stop", "workers.text", "endpoint.text", "limits.max_package_size")
     target = replace(spec(tmp_path, extra=extra), limits={"max_package_size": 9})

@@ -36,7 +36,8 @@ while True:
 
 
 @pytest.fixture
-def forking(tmp_path: Path) -> TargetSpec:
+def forking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TargetSpec:
+    monkeypatch.setattr("conformance.target.process.STOP_TIMEOUT", 0.3)
     script = tmp_path / "forking.py"
     script.write_text(FORKING)
     return spec(tmp_path, server=script)

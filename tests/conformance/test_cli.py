@@ -1,0 +1,146 @@
+"""The command line: exit statuses, one-line errors, and whole runs in a folder of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance import cli
+from tests.conformance.servers import echo_lines, echo_raw, serving
+from tests.conformance.targets import write_target
+
+LIMITS = "\n[limits]\nmax_package_size = 1048576\n"
+
+
+def conformance(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder, away from any settings of the repository."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV_"))
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "conformance.cli", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "required: COMMAND"),
+        (["frobnicate"], "invalid choice: 'frobnicate'"),
+        (["run", "no.toml"], "no.toml: No such file"),
+        (["run", "--only", "text/framing/split-delimeter"], "did you mean 'text/framing/split-delimiter'"),
+        (["run", "--skip", "*"], "nothing selected"),
+        (["run", "--seed", "x"], "'x' is not a whole number"),
+        (["run", "--fuzz", "inf"], "'inf' is not a number of minutes"),
+        (["run", "--endpoint", "text"], "is not SERVICE=URL"),
+        (["run", "--endpoint", "txt=tcp://h:1"], "did you mean 'text'"),
+        (["run", "--json", "/no/such/folder/r.json"], "there is no folder"),
+        (["list", "nothing/*"], "no case matches"),
+        (["explain", "TEXT-01"], "did you mean 'TEXT-0"),
+        (["replay", "no.json"], "no.json: No such file"),
+    ],
+)
+def test_wrong_usage(capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str) -> None:
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr()
+    assert complaint in said.err
+    assert said.err.startswith("conformance: ")
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list", "text/limit/*"]) == 0
+    assert "text/limit/exact" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["text/limit/exact", "TEXT-005", "FRAME-005"])
+def test_explain(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    assert cli.main(["explain", name]) == 0
+    assert name in capsys.readouterr().out
+
+
+def test_a_run_leaves_nothing_but_its_reports(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "empty").mkdir()
+    target = write_target(tmp_path / "target", extra="")
+    target.write_text(target.read_text() + LIMITS)
+    reports = ["--json", "r.json", "--junit", "r.xml", "--html", "html"]
+    done = conformance(tmp_path / "empty", "run", str(target), "--only", "text/*", "-n", "2", *reports)
+    assert done.returncode in {0, 1}, done.stdout + done.stderr
+    written = json.loads((tmp_path / "empty" / "r.json").read_text())
+    assert written["totals"]["error"] == 0
+    assert written["totals"]["pass"] > 20
+    assert done.stderr == ""
+    left = {path.name for path in (tmp_path / "empty").iterdir()}
+    assert left == {"r.json", "r.xml", "html"}
+
+
+def test_endpoints_of_a_running_server(tmp_path: Path) -> None:
+    with serving(echo_lines) as address:
+        arguments = ["--endpoint", f"text={address.url}", "-n", "0"]
+        done = conformance(tmp_path, "run", *arguments, "--only", "text/f*", "--only", "text/limit/*")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "unsupported  text/limit/exact  [the case needs limits.max_package_size" in done.stdout
+
+
+def test_a_raw_echo_is_unfit(tmp_path: Path) -> None:
+    with serving(echo_raw) as address:
+        arguments = ["--endpoint", f"text={address.url}", "--json", "r.json", "-n", "0", "--only", "text/*"]
+        done = conformance(tmp_path, "run", *arguments)
+    assert done.returncode == 3
+    assert json.loads((tmp_path / "r.json").read_text())["totals"]["pass"] == 0
+
+
+def test_a_target_that_does_not_start(tmp_path: Path) -> None:
+    target = write_target(tmp_path, start='["{python}", "-c", "raise SystemExit(3)"]')
+    done = conformance(tmp_path, "run", str(target), "-n", "2", "--only", "text/empty/*")
+    assert done.returncode == 3
+    assert "exited with status 3" in done.stdout
+
+
+def test_plain_pytest(tmp_path: Path) -> None:
+    with serving(echo_lines) as address:
+        command = [sys.executable, "-m", "pytest", "-p", "no:conformance", "-p", "conformance.plugin", "-q"]
+        done = subprocess.run(
+            [
+                *command,
+                "--pyargs",
+                "conformance.cases.test_text",
+                "-k",
+                "empty",
+                f"--endpoint=text={address.url}",
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider -c /dev/null"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 pass" in done.stdout
+
+
+def test_the_plugin_is_inert_in_other_runs(tmp_path: Path) -> None:
+    (tmp_path / "test_foreign.py").write_text("def test_nothing(request):\n    pass\n")
+    command = [sys.executable, "-m", "pytest", "-p", "no:conformance", "-p", "conformance.plugin", "-q"]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "-c", "/dev/null", "--fixtures", "test_foreign.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "conformance" not in done.stdout
