@@ -52,19 +52,6 @@ def pieces(target: Target, stream: bytes, count: int) -> list[bytes]:
     return [stream[start:end] for start, end in itertools.pairwise([0, *cuts, len(stream)])]
 
 
-def lazy(peer: Peer, stream: bytes) -> bytes:
-    """Write all that the target takes, and what it takes after a while, but read nothing; what was taken."""
-    taken = peer.pour(stream)
-    taken += peer.pour(stream[taken:])
-    return stream[:taken]
-
-
-def all_back(peer: Peer, stream: bytes) -> None:
-    """The stream comes back; asked for in pieces, so that a stalled target is noticed soon."""
-    for start in range(0, len(stream), MEBIBYTE):
-        peer.expect(stream[start : start + MEBIBYTE])
-
-
 @contextmanager
 def several(target: Target, count: int) -> Iterator[Sequence[Peer]]:
     """This many connections, all open at the same time."""
@@ -235,9 +222,9 @@ def test_pending_output(target: Target) -> str:
     """A client that writes all the target takes, sends FIN and reads late gets every byte, then FIN."""
     stream = target.random.randbytes(FLOOD)
     with target.connect() as peer:
-        taken = lazy(peer, stream)
+        taken = peer.pour(stream)
         peer.finish()
-        all_back(peer, taken)
+        peer.expect(stream[:taken])
         return peer.ending()
 
 
@@ -250,7 +237,7 @@ def test_pending_output(target: Target) -> str:
 def test_bounded(target: Target) -> str:
     """The target stops taking bytes from a client that does not read its answers."""
     with target.connect() as peer:
-        if len(lazy(peer, bytes(FLOOD))) == FLOOD:
+        if peer.pour(bytes(FLOOD)) == FLOOD:
             raise Violation("unbounded", f"{FLOOD >> 20} MiB were taken, and no answer was read")
     return "bounded"
 
@@ -266,7 +253,7 @@ def test_slow_reader(target: Target) -> str:
     stream = target.random.randbytes(FLOOD)
     with target.connect() as peer:
         for _ in range(2):
-            all_back(peer, lazy(peer, stream))
+            peer.expect(stream[: peer.pour(stream)])
             exchange(peer, b"and on")
     return "echoed"
 
@@ -275,7 +262,7 @@ def test_slow_reader(target: Target) -> str:
 def test_others_are_served(target: Target) -> str:
     """While one client does not read, connections old and new are served."""
     with several(target, 8) as neighbours, target.connect() as sleeper:
-        lazy(sleeper, bytes(FLOOD))
+        sleeper.pour(bytes(FLOOD))
         for peer in neighbours:
             exchange(peer, b"old")
         with several(target, 8) as newcomers:

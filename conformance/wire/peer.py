@@ -83,10 +83,10 @@ class Peer:
     def pour(self, data: bytes) -> int:
         """Write without reading any answer, as a slow reader does; how many bytes the target took.
 
-        Ends when all is written, when nothing more was taken for a calibrated quiet time, or with the stream.
+        Ends when all is written, when nothing more was taken for a calibrated time, or with the stream.
         """
         view = memoryview(data)
-        while view and self._wait(select.POLLOUT, self.calibration.quiet):
+        while view and self._wait(select.POLLOUT, 2 * self.calibration.quiet):
             try:
                 view = view[self._socket.send(view[:READ_SIZE]) :]
             except WOULD_BLOCK:
@@ -165,14 +165,14 @@ class Peer:
         comes after the answer is not looked at: see `silent` and `ending`.
         """
         self.transcript.add(self.number, "expect", answer)
-        right, limit = 0, self._limit(len(answer), within)
+        right, limit = 0, self._limit(0, within)
         while right < len(answer):
             if not self._fill(right + 1, limit):
                 self._missing(excerpt(answer), bytes(self._buffer))
             seen = self._buffer[right : len(answer)]
             if answer[right : right + len(seen)] != seen:
                 raise Violation("wrong-answer", _difference(answer, bytes(self._buffer[: len(answer)])))
-            right += len(seen)
+            right, limit = right + len(seen), limit + len(seen) / SLOWEST
         self._take(len(answer))
 
     def silent(self, seconds: float | None = None) -> None:
