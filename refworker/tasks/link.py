@@ -189,7 +189,7 @@ class Link:
         try:
             reply = wire.decode(line)
         except ValueError as problem:
-            return self.close(f"it answers what is no JSON object: {problem}")
+            return self.close(f"it answers what is no reply: {problem}")
         call = self.calls.pop(reply["id"], None) if isinstance(reply.get("id"), int) else None
         if call:
             self.host.load -= 1

@@ -63,7 +63,9 @@ def decode(line: bytes) -> dict[str, Any]:
     try:
         value = _decode(line.decode())
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError("no JSON: nested too deeply") from None
+    except ValueError as problem:
+        raise ValueError(f"no JSON: {problem}") from None
     if not isinstance(value, dict):
         raise ValueError(f"an object is needed, not {_excerpt(line)}")
     return value
@@ -87,7 +89,7 @@ def parse_request(line: bytes) -> Request:
     try:
         fields = decode(line)
     except ValueError as problem:
-        return Request({}, None, None, Refusal("InvalidRequest", f"the line is not a JSON object: {problem}"))
+        return Request({}, None, None, Refusal("InvalidRequest", f"no request: {problem}"))
     function, args = fields.get("function"), fields.get("args", ())
     if "function" not in fields and "hello" in fields:
         return Request({}, None, None, None)
