@@ -201,7 +201,7 @@ def test_slow_reader(target: Target) -> str:
     """Messages written until the target takes no more, and read only then, are all answered in order."""
     stream = encode(*(b"number %d;" % number * 15 for number in range(200_000)))
     with target.connect() as peer:
-        taken = peer.pour(stream)
+        taken = peer.flood(stream)
         if taken == len(stream):
             raise Violation("unbounded", f"{taken >> 20} MiB were taken, and no answer was read")
         answered = complete(stream[:taken])

@@ -222,7 +222,7 @@ def test_pending_output(target: Target) -> str:
     """A client that writes all the target takes, sends FIN and reads late gets every byte, then FIN."""
     stream = target.random.randbytes(FLOOD)
     with target.connect() as peer:
-        taken = peer.pour(stream)
+        taken = peer.flood(stream)
         peer.finish()
         peer.expect(stream[:taken])
         return peer.ending()
@@ -237,7 +237,7 @@ def test_pending_output(target: Target) -> str:
 def test_bounded(target: Target) -> str:
     """The target stops taking bytes from a client that does not read its answers."""
     with target.connect() as peer:
-        if peer.pour(bytes(FLOOD)) == FLOOD:
+        if peer.flood(bytes(FLOOD)) == FLOOD:
             raise Violation("unbounded", f"{FLOOD >> 20} MiB were taken, and no answer was read")
     return "bounded"
 
@@ -253,7 +253,7 @@ def test_slow_reader(target: Target) -> str:
     stream = target.random.randbytes(FLOOD)
     with target.connect() as peer:
         for _ in range(2):
-            peer.expect(stream[: peer.pour(stream)])
+            peer.expect(stream[: peer.flood(stream)])
             exchange(peer, b"and on")
     return "echoed"
 
@@ -262,7 +262,7 @@ def test_slow_reader(target: Target) -> str:
 def test_others_are_served(target: Target) -> str:
     """While one client does not read, connections old and new are served."""
     with several(target, 8) as neighbours, target.connect() as sleeper:
-        sleeper.pour(bytes(FLOOD))
+        sleeper.flood(bytes(FLOOD))
         for peer in neighbours:
             exchange(peer, b"old")
         with several(target, 8) as newcomers:
@@ -336,7 +336,7 @@ def test_reset_in_mid_stream(target: Target) -> str:
     with several(target, 4) as bystanders:
         for _ in range(8):
             with target.connect() as stranger:
-                stranger.pour(bytes(4 * MEBIBYTE))
+                stranger.flood(bytes(4 * MEBIBYTE))
                 stranger.reset()
         for peer in bystanders:
             exchange(peer, b"still here")

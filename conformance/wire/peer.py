@@ -80,23 +80,6 @@ class Peer:
             self.transcript.add(self.number, "send", segment)
             self._write(segment)
 
-    def pour(self, data: bytes) -> int:
-        """Write without reading any answer, as a slow reader does; how many bytes the target took.
-
-        Ends when all is written, when nothing more was taken for a calibrated time, or with the stream.
-        """
-        view = memoryview(data)
-        while view and self._wait(select.POLLOUT, 2 * self.calibration.quiet):
-            try:
-                view = view[self._socket.send(view[:READ_SIZE]) :]
-            except WOULD_BLOCK:
-                continue
-            except OSError:
-                break
-        taken = len(data) - len(view)
-        self.transcript.add(self.number, "send", data[:taken])
-        return taken
-
     def flood(self, data: bytes) -> int:
         """Write without reading anything, until all is taken or nothing more is for a calibrated time.
 
@@ -104,7 +87,8 @@ class Peer:
         a target that goes on reading.
         """
         view = memoryview(data)
-        while view and self._wait(select.POLLOUT, self.calibration.quiet) & select.POLLOUT:
+        patience = 2 * self.calibration.quiet
+        while view and self._wait(select.POLLOUT, patience) & select.POLLOUT:
             try:
                 view = view[self._socket.send(view[:READ_SIZE]) :]
             except OSError:
