@@ -56,7 +56,7 @@ class Transcript:
     def add(self, peer: int, kind: Kind, data: bytes = b"", note: str = "") -> None:
         """Write one event down, unless the bounds are reached."""
         if len(self.entries) >= MAX_ENTRIES or self._size + len(data) > MAX_BYTES:
-            self.complete = False
+            self._leave_out(peer, kind, data)
             return
         self._size += len(data)
         last = self.entries[-1] if self.entries else None
@@ -64,3 +64,10 @@ class Transcript:
             last.data += data
         else:
             self.entries.append(Entry(monotonic() - self._started, peer, kind, data, note))
+
+    def _leave_out(self, peer: int, kind: Kind, data: bytes) -> None:
+        """Say once that the conversation is longer than what is kept."""
+        if self.complete:
+            self.complete = False
+            note = f"{kind} of {len(data)} bytes, and more, left out"
+            self.entries.append(Entry(monotonic() - self._started, peer, "note", note=note))

@@ -1,16 +1,34 @@
-"""Target files for tests: a small echo server, started by the suite."""
+"""Target files for tests: the echo server of the suite's README, put right, and started by the suite."""
 
+import re
+from importlib.resources import files
 from pathlib import Path
 
 from conformance.target.file import TargetSpec, load
 
-SERVER = Path(__file__).with_name("five_minutes.py")
+README = (files("conformance") / "README.md").read_text(encoding="utf-8")
+MISTAKE, CURE = 'line.strip() + b"\\n"', 'line.rstrip(b"\\r\\n") + b"\\n"'
 
 
-def write_target(folder: Path, *, start: str = "", extra: str = "", server: Path = SERVER) -> Path:
+def block(language: str) -> str:
+    """The first code block of the README in a language."""
+    found = re.search(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def echo_server(folder: Path) -> Path:
+    """Write the README's server into a folder, without its mistake."""
+    server = folder / "echo.py"
+    assert MISTAKE in block("python")
+    server.write_text(block("python").replace(MISTAKE, CURE), encoding="utf-8")
+    return server
+
+
+def write_target(folder: Path, *, start: str = "", extra: str = "", server: Path | None = None) -> Path:
     """A target file for a server script that takes its port as an argument."""
     path = folder / "target.toml"
-    argv = start or f'["{{python}}", "{server}", "{{port.text}}"]'
+    argv = start or f'["{{python}}", "{server or echo_server(folder)}", "{{port.text}}"]'
     path.write_text(
         f"""
 [target]
@@ -29,6 +47,6 @@ text = "tcp://127.0.0.1:{{port.text}}"
     return path
 
 
-def spec(folder: Path, *, start: str = "", extra: str = "", server: Path = SERVER) -> TargetSpec:
+def spec(folder: Path, *, start: str = "", extra: str = "", server: Path | None = None) -> TargetSpec:
     """The same, read."""
     return load(write_target(folder, start=start, extra=extra, server=server))
