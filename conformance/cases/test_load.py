@@ -49,9 +49,9 @@ HELD_UP = 0.1
 class Observation(str):
     """The name of an outcome, and the figures behind it for the report."""
 
-    __slots__ = ("detail",)
+    detail: str
 
-    def __new__(cls, outcome: str, detail: str) -> "Observation":
+    def __new__(cls, outcome: str, detail: str = "") -> "Observation":
         """An outcome as any other, with `detail`."""
         self = super().__new__(cls, outcome)
         self.detail = detail
