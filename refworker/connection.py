@@ -437,7 +437,14 @@ class TcpConnection(Endpoints, asyncio.Protocol):
         elif self._farewell:
             self._deadline(self.farewell_timeout, self._release)
         else:
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        try:
             cast(asyncio.Transport, self._transport).write_eof()
+        except OSError:  # the peer is gone already: its reset was faster than our last words
+            self.destroy()
+        else:
             self._linger()
 
     def _answered(self, items: Iterable[Any]) -> bool:

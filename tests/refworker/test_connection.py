@@ -393,3 +393,15 @@ def test_one_birth_and_one_death_however_it_ends() -> None:
         assert log == ["connect", "close True"] * 3
 
     run(program)
+
+
+def test_last_words_to_a_peer_that_is_gone_are_nobodys_error() -> None:
+    async def program() -> None:
+        async with Worker(f"text://{HOST}:0", on_message=echo) as worker:
+            async with connected(worker):
+                await until(lambda: worker.connections)
+                (connection,) = worker.connections.values()
+            connection.close(b"last", raw=True)
+            await until(lambda: not worker.connections)
+
+    run(program)
