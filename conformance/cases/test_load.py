@@ -46,18 +46,6 @@ HELD_UP = 0.1
 """Seconds that a neighbour who never pauses may cost (FLOW-009)."""
 
 
-class Observation(str):
-    """The name of an outcome, and the figures behind it for the report."""
-
-    detail: str
-
-    def __new__(cls, outcome: str, detail: str = "") -> "Observation":
-        """An outcome as any other, with `detail`."""
-        self = super().__new__(cls, outcome)
-        self.detail = detail
-        return self
-
-
 def load(target: Target, flows: list[Flow]) -> Figures:
     """Play the flows against the case's own service, as patiently as the calibration asks."""
     return run(target.endpoint(), flows, target.calibration.deadline)
