@@ -1,8 +1,21 @@
 """How a case ends when it does not simply return the name of its outcome.
 
-Three exceptions, raised by cases and by the clients of `conformance.wire`, and understood by the runner:
-the target broke the rule, it does not offer what the case needs, or the machine hid the answer.
+An outcome with figures behind it, and exceptions, raised by cases and by the clients of `conformance.wire` and
+understood by the runner: the target broke the rule, it does not offer what the case needs, or the machine
+hid the answer.
 """
+
+
+class Observation(str):
+    """The name of an outcome, and the figures behind it for the report."""
+
+    detail: str
+
+    def __new__(cls, outcome: str, detail: str = "") -> "Observation":
+        """An outcome as any other, with `detail`."""
+        self = super().__new__(cls, outcome)
+        self.detail = detail
+        return self
 
 
 class Violation(Exception):

@@ -147,7 +147,7 @@ def _call(target: Target, call: CaseCall) -> Ending:
         return Ending(violation.outcome, violation.detail, violated=True)
     if not isinstance(outcome, str):
         raise TypeError(f"{target.case.id} returned {outcome!r}, not the name of an outcome")
-    return Ending(outcome)
+    return Ending(str(outcome), getattr(outcome, "detail", ""))
 
 
 def _canary(target: Target, ending: Ending, before: canary.Health | None, bench: Bench) -> Ending:

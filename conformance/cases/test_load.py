@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 from conformance.case import Inconclusive, Violation, case
 from conformance.load import Figures, Flow, echoes, run
+from conformance.outcomes import Observation
 from conformance.target import family
 from conformance.target.process import wait_until
 from conformance.target.view import Target
