@@ -1,7 +1,7 @@
 """How a case ends when it does not simply return the name of its outcome.
 
-An outcome with figures behind it, and exceptions, raised by cases and by the clients of `conformance.wire` and
-understood by the runner: the target broke the rule, it does not offer what the case needs, or the machine
+An outcome with figures behind it, and exceptions, raised by cases and by the clients of `conformance.wire`
+and understood by the runner: the target broke the rule, it does not offer what the case needs, or the machine
 hid the answer.
 """
 

@@ -309,8 +309,8 @@ class TcpConnection(Endpoints, asyncio.Protocol):
         if batch is None:
             return self._push(data)
         batch.append(data)
-        if len(data) > LARGE or len(batch) >= MANY:
-            self._push_batch()
+        if self._congested or len(data) > LARGE or len(batch) >= MANY:
+            self._push_batch()  # congested: whoever sends must hear at once when it is too much
         return None
 
     def _write(self, data: bytes) -> None:
@@ -350,8 +350,7 @@ class TcpConnection(Endpoints, asyncio.Protocol):
             self._shut()
 
     def _queued(self) -> int:
-        waiting = sum(map(len, self._batch)) if self._batch else 0
-        return waiting + (self._transport.get_write_buffer_size() if self._transport else 0)
+        return self._transport.get_write_buffer_size() if self._transport else 0
 
     def _refuse(self, reason: str) -> bool:
         statistics.send_fail += 1
@@ -361,7 +360,7 @@ class TcpConnection(Endpoints, asyncio.Protocol):
     @property
     def bytes_written(self) -> int:
         """Bytes that the kernel has taken, framing included (TCP-008)."""
-        return self._pushed - (self._transport.get_write_buffer_size() if self._transport else 0)
+        return self._pushed - self._queued()
 
     # -- closing -----------------------------------------------------------------------------------
 

@@ -218,6 +218,24 @@ def test_a_sum_of_small_messages_in_one_handler_is_bounded_too() -> None:
     run(program)
 
 
+@pytest.mark.parametrize("size", [50, 250, 1000, 5000])
+def test_pausing_a_reader_that_is_too_slow_loses_nothing(size: int) -> None:
+    """The manual's recipe: no message between the full buffer and the pause is refused."""
+
+    async def program() -> None:
+        worker = Worker(f"text://{HOST}:0", on_message=echo)
+        worker.on_buffer_full = TcpConnection.pause_recv
+        worker.on_buffer_drain = TcpConnection.resume_recv
+        worker.on_connect = lambda connection: setattr(connection, "max_send_buffer_size", 20_000)
+        async with worker, connected(worker, limit=1024, receive_buffer=4096) as peer:
+            lines = b"".join(b"%06d" % number + b"x" * size + b"\n" for number in range(8 * MEBIBYTE // size))
+            peer.send(lines)
+            await until(lambda: any(each._stalled for each in worker.connections.values()))
+            await peer.expect(lines)
+
+    run(program)
+
+
 def test_byte_counters_and_addresses_are_the_sockets_own() -> None:
     async def program() -> None:
         closed = asyncio.get_running_loop().create_future()
