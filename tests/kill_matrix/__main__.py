@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from tests.kill_matrix.matrix import Judgement, Matrix, Mutant
+from tests.kill_matrix.matrix import Ending, Judgement, Matrix, Mutant
 from tests.kill_matrix.page import page
 
 ROOT = Path(__file__).parents[2]
@@ -85,7 +85,7 @@ def judge(mutant: Mutant, cases: list[str] | None) -> Judgement:
             check=False,
         )
         written = json.loads(results.read_text("utf-8"))["cases"] if results.exists() else []
-    judged = {case["id"]: (case["verdict"], case["outcome"]) for case in written}
+    judged = {case["id"]: Ending(case["verdict"], case["outcome"], case["seconds"]) for case in written}
     return Judgement(mutant, done.returncode, judged, done.stdout)
 
 

@@ -1,6 +1,6 @@
 """What was caught by what, and what is missing. Pure: the judging is done elsewhere."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 CAUGHT = frozenset({"fail", "weak"})
@@ -24,27 +24,40 @@ class Mutant:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How one case ended, after how many seconds."""
+
+    verdict: str
+    outcome: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Judgement:
-    """What the suite said of one faulty server: verdict and outcome by case id, and its exit status."""
+    """What the suite said of one faulty server: endings by case id, and the exit status."""
 
     mutant: Mutant
     status: int
-    cases: Mapping[str, tuple[str, str]]
+    cases: Mapping[str, Ending]
     output: str = ""
 
     @property
     def kills(self) -> frozenset[str]:
         """The cases that caught it."""
         return frozenset(
-            case for case, (verdict, outcome) in self.cases.items() if verdict in CAUGHT and outcome != UNFIT
+            case for case, end in self.cases.items() if end.verdict in CAUGHT and end.outcome != UNFIT
         )
+
+    def pace(self, case: str) -> tuple[float, str]:
+        """Sorts what catches quickly before what catches slowly."""
+        return self.cases[case].seconds, case
 
     def problem(self) -> str:
         """One line for a server that got away, or a suite that broke; empty for neither."""
         name = self.mutant.name
         if self.status not in (0, 1, 3):
             return f"{name}: the suite ended with status {self.status}: {self.output.strip()[-300:]}"
-        passed = sorted(case for case, (verdict, _) in self.cases.items() if verdict == "pass")
+        passed = sorted(case for case, end in self.cases.items() if end.verdict == "pass")
         if self.mutant.is_degenerate:
             return f"{name}: degenerate, and yet passed {', '.join(passed)}" if passed else ""
         if not self.kills and self.status != 3:
@@ -66,21 +79,14 @@ class Matrix:
         return [line for each in self.judgements if (line := each.problem())] + sorted(idle)
 
     def selection(self) -> dict[str, list[str]]:
-        """A few cases for each server that together repeat the whole proof: the rarest catches first."""
-        catchers: dict[str, list[str]] = {}
-        for each in self.judgements:
-            for case in each.kills:
-                catchers.setdefault(case, []).append(each.mutant.name)
-        chosen: dict[str, list[str]] = {}
-        for case in sorted(catchers, key=lambda case: (len(catchers[case]), case)):
-            least = min(catchers[case], key=lambda name: (len(chosen.get(name, [])), name))
-            chosen.setdefault(least, []).append(case)
+        """For each server the cases that together repeat the whole proof: every catch where it is quickest."""
+        chosen: dict[str, set[str]] = {}
+        for case in self.cases:
+            catchers = [each for each in self.judgements if case in each.kills]
+            if catchers:
+                quickest = min(catchers, key=lambda each: each.pace(case))
+                chosen.setdefault(quickest.mutant.name, set()).add(case)
         for each in self.judgements:
             if each.kills and each.mutant.name not in chosen:
-                chosen[each.mutant.name] = [rarest(each.kills, catchers)]
+                chosen[each.mutant.name] = {min(each.kills, key=each.pace)}
         return {name: sorted(chosen[name]) for name in sorted(chosen)}
-
-
-def rarest(cases: Iterable[str], catchers: Mapping[str, list[str]]) -> str:
-    """The case that catches the fewest servers: the sharpest one."""
-    return min(cases, key=lambda case: (len(catchers[case]), case))
