@@ -17,7 +17,7 @@ from conformance.target.calibration import NOISY, Calibration
 from conformance.target.file import TargetSpec
 from conformance.target.fitness import examine
 from conformance.target.instance import Copy
-from conformance.target.view import Effort, Target
+from conformance.target.view import Effort, Target, lacking
 from conformance.verdicts import Result, deviate, judge
 from conformance.wire.peer import Peer
 from conformance.wire.transcript import Transcript
@@ -88,8 +88,7 @@ def run_case(case: Case, call: CaseCall, bench: Bench, transcript: Transcript) -
     """Run one case and judge it. Raises nothing of its own: a suite that breaks is the verdict *error*."""
     started, level = monotonic(), bench.level(case.requirements)
     try:
-        with bench.copy(fresh=case.fresh) as copy:
-            ending = _live(Target(copy, case, bench.effort, transcript), call, bench)
+        ending = _foregone(case, bench) or _start(case, call, bench, transcript)
     except TargetDown as problem:
         ending = Ending("not-started", str(problem), "fail")
     except Exception:
@@ -100,31 +99,45 @@ def run_case(case: Case, call: CaseCall, bench: Bench, transcript: Transcript) -
     return deviate(result, bench.spec.deviations)
 
 
+def _foregone(case: Case, bench: Bench) -> Ending | None:
+    """An ending that is known without a copy of the target, and so without waiting for one."""
+    if lack := lacking(case, bench.spec):
+        return Ending("unsupported", lack, "unsupported")
+    if unfit := bench.unfit.get(case.service):
+        return Ending("unfit", unfit, "fail")
+    return None
+
+
+def _start(case: Case, call: CaseCall, bench: Bench, transcript: Transcript) -> Ending:
+    with bench.copy(fresh=case.fresh) as copy:
+        return _live(Target(copy, case, bench.effort, transcript), call, bench)
+
+
 def _live(target: Target, call: CaseCall, bench: Bench) -> Ending:
     """Everything between a running copy and the reason why the case ended."""
-    try:
-        target.require()
-        _not_ruined(target, bench)
-        if unfit := _fitness(target.copy, target.case.service, bench):
-            return Ending("unfit", unfit, "fail")
-        before = None if target.case.fresh else canary.examine(target.copy)
-        ending = _call(target, call)
-        return ending if target.case.fresh else _canary(target, ending, before, bench)
-    except Unsupported as reason:
-        return Ending("unsupported", str(reason), "unsupported")
-    except Inconclusive as reason:
-        return Ending("inconclusive", str(reason), "inconclusive")
+    if ruined := _ruined(target, bench):
+        return ruined
+    if unfit := _fitness(target.copy, target.case.service, bench):
+        return Ending("unfit", unfit, "fail")
+    before = None if target.case.fresh else canary.examine(target.copy)
+    ending = _call(target, call)
+    return ending if target.case.fresh else _canary(target, ending, before, bench)
 
 
-def _not_ruined(target: Target, bench: Bench) -> None:
+def _ruined(target: Target, bench: Bench) -> Ending | None:
     """A target that the suite cannot restart may have been down since an earlier case: judge no further."""
     service = target.case.service
     if culprit := bench.ruined.get(service):
         try:
             canary.check(target.copy, service, None)
-        except Violation as problem:
-            raise Inconclusive(f"{service} does not answer since {culprit}: restart the target") from problem
+        except Violation:
+            return _unsure(f"{service} does not answer since {culprit}: restart the target")
         del bench.ruined[service]
+    return None
+
+
+def _unsure(reason: str) -> Ending:
+    return Ending("inconclusive", reason, "inconclusive")
 
 
 def _fitness(copy: Copy, service: str, bench: Bench) -> str:
@@ -145,6 +158,10 @@ def _call(target: Target, call: CaseCall) -> Ending:
         outcome = call(target)
     except Violation as violation:
         return Ending(violation.outcome, violation.detail, violated=True)
+    except Unsupported as reason:
+        return Ending("unsupported", str(reason), "unsupported")
+    except Inconclusive as reason:
+        return _unsure(str(reason))
     if not isinstance(outcome, str):
         raise TypeError(f"{target.case.id} returned {outcome!r}, not the name of an outcome")
     return Ending(str(outcome), getattr(outcome, "detail", ""))
@@ -161,5 +178,5 @@ def _canary(target: Target, ending: Ending, before: canary.Health | None, bench:
         bench.discard()
         return Ending(damage.outcome, f"{damage.detail} (the case itself: {ending.outcome})", violated=True)
     if ending.outcome == "no-answer" and round_trip > NOISY:
-        raise Inconclusive(f"no answer in time, and now a plain exchange takes {round_trip:.1f} s")
+        return _unsure(f"no answer in time, and now a plain exchange takes {round_trip:.1f} s")
     return ending

@@ -91,9 +91,11 @@ class Progress:
 
 
 def _remark(result: Result) -> str:
-    """What to say behind a result: nothing for a pass, the reason where there was no judgement."""
-    said = result.detail if result.verdict in {"unsupported", "inconclusive"} else result.outcome
-    return "" if result.verdict == "pass" else f"  [{said}]"
+    """What to say behind a result: the reason where there was no judgement, figures where there are any."""
+    if result.verdict in {"unsupported", "inconclusive"}:
+        return f"  [{result.detail}]"
+    figures = f": {result.detail}" if result.detail and result.verdict in {"pass", "info"} else ""
+    return f"  [{result.outcome}{figures}]" if figures or result.verdict != "pass" else ""
 
 
 def table(results: Sequence[Result]) -> list[str]:

@@ -7,11 +7,33 @@ from random import Random
 from conformance.case import Case
 from conformance.outcomes import Unsupported
 from conformance.target.calibration import Calibration
+from conformance.target.file import TargetSpec
 from conformance.target.instance import Copy
 from conformance.target.process import Process
 from conformance.wire.address import Address
 from conformance.wire.peer import Peer
 from conformance.wire.transcript import Transcript
+
+
+def lacking(case: Case, spec: TargetSpec) -> str:
+    """What the case needs and the target file does not have, in a sentence; empty when all is there."""
+    if case.service not in spec.endpoints:
+        return f"the target offers no {case.service!r} service"
+    missing = [need for need in case.needs if not _offers(spec, need)]
+    return f"the case needs {missing[0]}, which the target file does not have" if missing else ""
+
+
+def _offers(spec: TargetSpec, need: str) -> bool:
+    process = spec.process
+    kind, _, name = need.partition(".")
+    offers: Mapping[str, object] = {
+        "process": process,
+        "pid_file": process and process.pid_file,
+        "limits": name in spec.limits,
+        "workers": process and name in process.workers,
+        "endpoint": name in spec.endpoints,
+    }
+    return bool(offers.get(kind, process and need in process.commands))
 
 
 @dataclass(frozen=True)
@@ -73,22 +95,3 @@ class Target:
         name = service or self.case.service
         calibration = self.copy.calibration(name)
         return Peer(self.endpoint(name), calibration, self.transcript, name, receive_buffer)
-
-    def require(self) -> None:
-        """Raise Unsupported unless the target offers everything that the case needs."""
-        self.endpoint()
-        for need in self.case.needs:
-            if not self._offers(need):
-                raise Unsupported(f"the case needs {need}, which the target file does not have")
-
-    def _offers(self, need: str) -> bool:
-        process = self.copy.spec.process
-        kind, _, name = need.partition(".")
-        offers: Mapping[str, object] = {
-            "process": process,
-            "pid_file": process and process.pid_file,
-            "limits": name in self.limits,
-            "workers": name in self.workers,
-            "endpoint": name in self.copy.addresses,
-        }
-        return bool(offers.get(kind, process and need in process.commands))
