@@ -114,6 +114,11 @@ class Dispatcher(Caller):
         if not addresses:
             raise ValueError("a dispatcher needs an address, for example text://127.0.0.1:9100")
 
+    @property
+    def connections(self) -> int:
+        """Connections that are open now, or being opened."""
+        return sum(len(host.links) for host in self._pool.hosts)
+
     async def close(self) -> None:
         """Close every connection; calls that are under way end with TaskClosed."""
         self._pool.close()

@@ -16,6 +16,7 @@ def test_a_slow_task_does_not_hold_up_a_fast_one(tmp_path: Path) -> None:
     async def program() -> None:
         async with service(tmp_path, 2, "plain") as tasks, Dispatcher(tasks.address) as dispatcher:
             slow = asyncio.create_task(dispatcher.call("until_exists", str(tmp_path / "go")))
+            await until(lambda: dispatcher._pool.hosts[0].load)
             fast = {await dispatcher.call("who") for _ in range(20)}
             (tmp_path / "go").touch()
             assert fast | {await slow} == tasks.pids

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refworker.tasks import wire
@@ -20,6 +20,7 @@ def refusal(line: bytes) -> wire.Refusal:
     return found
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(JSON, JSON)
 def test_any_json_value_travels_as_one_line_of_ascii(value: Any, identity: Any) -> None:
     line = wire.encode({"function": "f", "args": [value], "id": identity})

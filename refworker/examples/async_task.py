@@ -1,0 +1,250 @@
+"""The story of this project, in one command: `python -m refworker.examples.async_task`.
+
+A client asks a WebSocket service for 1000 e-mails. The service (`mail_service.py`) hands them to task
+workers, which bring them to a real SMTP server (`mail_sink.py`); and it answers everybody else meanwhile: a
+second client measures how fast. Everything runs on free ports of this machine and is stopped at the end.
+
+Exit codes: 0 every mail was accepted, 1 not so, 2 wrong usage, 130 Ctrl-C.
+"""
+
+import argparse
+import asyncio
+import importlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NoReturn
+
+from refworker.client import AsyncTcpConnection
+from refworker.connection import TcpConnection
+
+BLOCKED = 0.25
+"""Seconds: a service that needs longer for an echo was busy with something else. Even on a machine under load
+the operating system gives it a turn sooner.
+"""
+
+PATIENCE = 60.0
+"""Seconds without a word from the service: longer than any call of its dispatcher takes."""
+
+PAUSE = 0.002
+"""Seconds between two echo requests, so that they measure and are not the load."""
+
+
+class Trouble(Exception):
+    """The story cannot be told; one line says why."""
+
+
+# -- processes -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def program(module: str, folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A program beside this one, and the port that it prints; stopped at the end."""
+    log = folder / f"{module}.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"refworker.examples.{module}", "start"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+            start_new_session=True, env={**os.environ, **environment},  # Ctrl-C is for this program alone
+        )  # fmt: skip
+    try:
+        yield process, port_of(process, log)
+    finally:
+        stop(process)
+
+
+def port_of(process: subprocess.Popen[str], log: Path) -> int:
+    """What a program says when it is ready. Raises Trouble if it ends instead."""
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("{"):
+            return int(json.loads(line)["port"])
+    last = log.read_text().strip().splitlines()[-1:]
+    raise Trouble(f"{log.stem} did not start: {''.join(last) or 'it says nothing'}")
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End a program, in good order if it can."""
+    process.terminate()
+    try:
+        process.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+
+
+def accepted(sink: subprocess.Popen[str]) -> int:
+    """How many recipients got their mail: the sink's own word, not the service's."""
+    report, _ = sink.communicate(timeout=10)
+    return int(json.loads(report)["recipients"])
+
+
+# -- the clients ---------------------------------------------------------------------------------------
+
+
+class Client:
+    """A WebSocket client that reads messages one by one."""
+
+    def __init__(self, port: int) -> None:
+        self._inbox: asyncio.Queue[Any] = asyncio.Queue()
+        self._connection = AsyncTcpConnection(
+            f"ws://127.0.0.1:{port}", on_message=self._received, on_close=self._closed
+        )
+        self._connection.connect()
+
+    def _received(self, connection: TcpConnection, message: str) -> None:
+        self._inbox.put_nowait(json.loads(message))
+
+    def _closed(self, connection: TcpConnection) -> None:
+        self._inbox.put_nowait(Trouble("the service closed the connection"))
+
+    def send(self, message: Any) -> None:
+        """As JSON."""
+        self._connection.send(json.dumps(message))
+
+    async def receive(self) -> Any:
+        """The next message. Raises Trouble when there is none."""
+        try:
+            message = await asyncio.wait_for(self._inbox.get(), PATIENCE)
+        except TimeoutError:
+            raise Trouble(f"the service has said nothing for {PATIENCE:g} s") from None
+        if isinstance(message, Trouble):
+            raise message
+        return message
+
+
+async def order_mails(port: int, number: int) -> dict[str, int]:
+    """Order, watch the progress, and give the last report."""
+    client = Client(port)
+    client.send({"mails": number})
+    report: dict[str, int] = {"done": 0}
+    while report["done"] < number:
+        report = await client.receive()
+        show_progress(report["done"], number)
+    return report
+
+
+async def measure_echo(port: int, latencies: list[float]) -> None:
+    """Ask, wait for the answer, note the seconds; without an end."""
+    client = Client(port)
+    while True:
+        begin = perf_counter()
+        client.send("how are you?")
+        await client.receive()
+        latencies.append(perf_counter() - begin)
+        await asyncio.sleep(PAUSE)
+
+
+async def both(port: int, number: int) -> tuple[dict[str, int], list[float]]:
+    """Order mails, and measure as long as they take."""
+    latencies: list[float] = []
+    echo = asyncio.create_task(measure_echo(port, latencies))
+    order = asyncio.create_task(order_mails(port, number))
+    await asyncio.wait([echo, order], return_when=asyncio.FIRST_COMPLETED)
+    if not order.done():
+        order.cancel()
+        await echo  # it has no end but trouble
+    echo.cancel()
+    return await order, latencies
+
+
+# -- what is shown -------------------------------------------------------------------------------------
+
+
+def show_progress(done: int, total: int) -> None:
+    """A bar, on a terminal only."""
+    if sys.stdout.isatty():
+        filled = 40 * done // total
+        print(
+            f"\r[{'#' * filled:.<40}] {done} of {total} mails", end="\n" if done == total else "", flush=True
+        )
+
+
+def table(number: int, arrived: int, seconds: float, sockets: int, latencies: list[float]) -> str:
+    """The end of the story."""
+    cuts = [1000 * cut for cut in statistics.quantiles(latencies, n=100, method="inclusive")]
+    longest = max(latencies)
+    verdict = "the service never blocked" if longest < BLOCKED else "the service blocked"
+    rows = {
+        "mails accepted by the sink": f"{arrived} of {number}",
+        "duration": f"{seconds:.2f} s, {number / seconds:.0f} mails a second",
+        "sockets to task workers": f"{sockets}",
+        "echo requests meanwhile": f"{len(latencies)}",
+        "echo latency p50 / p99": f"{cuts[49]:.1f} ms / {cuts[98]:.1f} ms",
+        "verdict": f"{verdict} (longest echo {1000 * longest:.0f} ms, limit {1000 * BLOCKED:.0f} ms)",
+    }
+    return "\n".join(f"{name:28}{value}" for name, value in rows.items())
+
+
+# -- the whole -----------------------------------------------------------------------------------------
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A mistake is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit code 2."""
+        self.exit(2, f"{self.prog}: {message}; --help shows the options\n")
+
+
+def number_up_to(limit: int) -> Any:
+    """A type for argparse: a whole number from 1."""
+
+    def whole(text: str) -> int:
+        if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= limit:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {limit}")
+        return int(text)
+
+    return whole
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = OneLineParser("async_task", description=(__doc__ or "").split("\n\n")[1])
+    parser.add_argument("--mails", type=number_up_to(1_000_000), default=1000, help="default: 1000")
+    parser.add_argument("--workers", type=number_up_to(500), default=10, help="task processes, default: 10")
+    return parser.parse_args(argv)
+
+
+def tell(mails: int, workers: int) -> int:
+    """The story from its beginning to its end; returns the number of mails that arrived."""
+    with tempfile.TemporaryDirectory(prefix="async_task") as name:
+        folder = Path(name)
+        environment = {"MAILERS": str(workers), "PID_FILE": str(folder / "service.pid")}
+        with program("mail_sink", folder) as (sink, smtp_port):
+            with program("mail_service", folder, SMTP_PORT=str(smtp_port), **environment) as (_, port):
+                begin = perf_counter()
+                report, latencies = asyncio.run(both(port, mails))
+                seconds = perf_counter() - begin
+            arrived = accepted(sink)
+    print(table(mails, arrived, seconds, report["sockets"], latencies))
+    return arrived
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Returns the exit code."""
+    chosen = arguments(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ask for the same good order
+    try:
+        importlib.import_module("aiosmtpd.smtp")
+        return 0 if tell(chosen.mails, chosen.workers) == chosen.mails else 1
+    except ImportError:
+        print("async_task: aiosmtpd is missing; pip install 'refworker[examples]'", file=sys.stderr)
+    except Trouble as trouble:
+        print(f"async_task: {trouble}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nasync_task: stopped", file=sys.stderr)
+        return 130
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,17 @@
+"""A first program: `python -m refworker.examples.echo start`, and in another terminal `nc 127.0.0.1 9000`."""
+
+from refworker.connection import TcpConnection
+from refworker.supervisor import run_all
+from refworker.worker import Worker
+
+worker = Worker("text://127.0.0.1:9000", name="echo", count=2)
+
+
+@worker.on_message
+def echo(connection: TcpConnection, message: bytes) -> None:
+    """Send back every line."""
+    connection.send(message)
+
+
+if __name__ == "__main__":
+    run_all()

@@ -1,0 +1,99 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from refworker.examples import async_task
+from tests.refworker.peers import DEADLINE
+
+PROGRAM = (sys.executable, "-m", "refworker.examples.async_task")
+
+
+def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **environment}
+    program = [*PROGRAM, *options]
+    return subprocess.run(program, check=False, capture_output=True, text=True, timeout=6 * DEADLINE, env=env)
+
+
+def children(pid: int) -> set[int]:
+    """All processes below one."""
+    try:
+        found = {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+    except FileNotFoundError:
+        return set()
+    return found.union(*map(children, found))
+
+
+def wait_for(condition: object) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_every_mail_arrives_and_the_service_answers_meanwhile() -> None:
+    pytest.importorskip("aiosmtpd")
+    done = run("--mails", "30", "--workers", "3")
+    assert done.returncode == 0, done.stderr
+    rows = dict(line.split("  ", 1) for line in done.stdout.splitlines())
+    assert rows["mails accepted by the sink"].strip() == "30 of 30"
+    assert 1 <= int(rows["sockets to task workers"]) <= 4
+    assert int(rows["echo requests meanwhile"]) > 2
+    assert "blocked" in rows["verdict"]
+    assert done.stderr == ""
+
+
+def test_ctrl_c_stops_everything() -> None:
+    pytest.importorskip("aiosmtpd")
+    process = subprocess.Popen(
+        [*PROGRAM, "--mails", "100000", "--workers", "2"], stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: len(children(process.pid)) == 5)  # sink, master, service and two task workers
+    started = children(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=2 * DEADLINE)
+    assert (process.returncode, errors) == (130, "\nasync_task: stopped\n")
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--mails", "0"),
+        ("--mails", "many"),
+        ("--workers", "-1"),
+        ("--workers", "501"),
+        ("--nonsense",),
+        ("x",),
+    ],
+)
+def test_wrong_options_are_a_one_line_mistake(options: tuple[str, ...]) -> None:
+    done = run(*options)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("async_task: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_aiosmtpd_is_named_with_its_cure(tmp_path: Path) -> None:
+    (tmp_path / "aiosmtpd.py").write_text("raise ImportError('as if it were not there')")
+    done = run("--mails", "1", PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == "async_task: aiosmtpd is missing; pip install 'refworker[examples]'\n"
+
+
+def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:
+    program = async_task.program("mail_service", tmp_path, PID_FILE=str(tmp_path / "no" / "pid"))
+    with pytest.raises(async_task.Trouble, match=r"mail_service did not start: .*cannot write the pid file"):
+        program.__enter__()
+
+
+def test_the_table_tells_a_blocked_service() -> None:
+    calm = async_task.table(10, 10, 1.0, 3, [0.001] * 10)
+    assert "10 of 10" in calm
+    assert "the service never blocked (longest echo 1 ms" in calm
+    assert "the service blocked (longest echo 300 ms" in async_task.table(10, 9, 1.0, 3, [0.001] * 9 + [0.3])
