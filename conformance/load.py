@@ -37,8 +37,11 @@ PATIENCE = 5.0
 FAREWELL = 1.0
 """Seconds in which, after our FIN, bytes that nobody asked for may still show up."""
 
-PROTOCOLS: dict[str, Callable[..., bytes]] = {"text": text.encode, "frame": frame.encode}
-"""How messages become bytes, for the echo services whose answer is the request."""
+Encode = Callable[..., bytes]
+"""Messages to bytes, as `text.encode` and `frame.encode` do it."""
+
+PROTOCOLS: dict[str, Encode] = {"text": text.encode, "frame": frame.encode}
+"""By the name of the service."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,12 @@ class Flow:
 
 
 def echoes(
-    protocol: str, connections: int, rounds: int, pipeline: int = 1, size: int = 64, first: int = 0
+    encode: Encode, connections: int, rounds: int, pipeline: int = 1, size: int = 64, first: int = 0
 ) -> list[Flow]:
     """A flow for each connection to an echo service: `pipeline` messages of `size` bytes in every request.
 
     Every message carries the number of its connection, from `first` on, and its own.
     """
-    encode = PROTOCOLS[protocol]
     numbers = range(first, first + connections)
     requests = [encode(*(_body(number, place, size) for place in range(pipeline))) for number in numbers]
     return [Flow(request, request, rounds, pipeline) for request in requests]
@@ -274,7 +276,8 @@ class Plan:
 
     def play(self) -> Figures:
         """In this process. Raises Violation, or ValueError for an address that is none."""
-        flows = echoes(self.protocol, self.connections, self.rounds, self.pipeline, self.size, self.first)
+        encode = PROTOCOLS[self.protocol]
+        flows = echoes(encode, self.connections, self.rounds, self.pipeline, self.size, self.first)
         return run(Address.parse(self.url), flows)
 
     def shares(self, processes: int) -> list["Plan"]:

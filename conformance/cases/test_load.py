@@ -7,7 +7,7 @@ bounded and that nobody is held up have one. `conformance.load` makes the load.
 from contextlib import ExitStack
 
 from conformance.case import Inconclusive, Violation, case
-from conformance.load import Figures, Flow, echoes, run
+from conformance.load import PROTOCOLS, Figures, Flow, echoes, run
 from conformance.outcomes import Observation
 from conformance.target import family
 from conformance.target.process import wait_until
@@ -67,7 +67,7 @@ def descriptors(target: Target) -> int:
 
 def measured(target: Target, protocol: str, pipeline: int) -> str:
     """The figures of a hundred connections, for the report."""
-    figures = load(target, echoes(protocol, CONNECTIONS, ROUNDS, pipeline))
+    figures = load(target, echoes(PROTOCOLS[protocol], CONNECTIONS, ROUNDS, pipeline))
     return Observation("measured", f"{CONNECTIONS} connections, {pipeline} at a time: {figures}")
 
 
@@ -98,7 +98,7 @@ def test_frame_pipelined(target: Target) -> str:
 @case("load/text/long-bursts", service="text", requirements=("LOAD-001",), accept=SERVED)
 def test_long_bursts(target: Target) -> str:
     """Lines in bursts of two thousand: each is answered once, in order."""
-    load(target, echoes("text", 4, 5, pipeline=2000))
+    load(target, echoes(text.encode, 4, 5, pipeline=2000))
     return "served"
 
 
@@ -113,7 +113,7 @@ def test_short_lines(target: Target) -> str:
 @case("load/text/no-forced-delay", service="text", requirements=("TCP-020",), accept=SERVED)
 def test_no_forced_delay(target: Target) -> str:
     """A client alone is answered at once: no reply is held back in the hope of more."""
-    figures = load(target, echoes("text", 1, ROUNDS))
+    figures = load(target, echoes(text.encode, 1, ROUNDS))
     if (median := figures.percentile(0.5)) > DELAYED:
         raise Violation("delayed", f"half of {ROUNDS} replies took more than {1000 * median:.0f} ms")
     return "served"
@@ -126,7 +126,7 @@ def test_beside_a_talker(target: Target) -> str:
         raise Inconclusive("on this machine a plain exchange takes longer than what is to be measured")
     burst = text.encode(*(b"talk %d" % number for number in range(8000)))
     talkers = [Flow(burst, burst, 60, 8000, window=4)] * 2
-    figures = load(target, talkers + echoes("text", 8, ROUNDS))
+    figures = load(target, talkers + echoes(text.encode, 8, ROUNDS))
     if (median := figures.percentile(0.5, slice(len(talkers), None))) > HELD_UP:
         raise Violation("held-up", f"half of the replies took more than {1000 * median:.0f} ms")
     return "served"
@@ -138,7 +138,7 @@ def test_beside_a_talker(target: Target) -> str:
 @case("load/idle/everybody-served", service="text", requirements=("LOAD-001",), accept=SERVED)
 def test_idle_everybody_served(target: Target) -> str:
     """A thousand connections at once: each is served, twice, with the others waiting beside it."""
-    load(target, echoes("text", IDLE, 2))
+    load(target, echoes(text.encode, IDLE, 2))
     return "served"
 
 
@@ -162,7 +162,7 @@ def test_idle_memory(target: Target) -> str:
 )
 def test_churn_descriptors(target: Target) -> str:
     """Five hundred connections that come, say something and go leave no descriptor open."""
-    load(target, echoes("text", 20, 1))
+    load(target, echoes(text.encode, 20, 1))
     before = descriptors(target)
     churn(target)
     if not wait_until(lambda: descriptors(target) <= before + SPARE_DESCRIPTORS, target.calibration.deadline):
@@ -198,9 +198,9 @@ def bounded(target: Target, before: int, what: str) -> str:
 @case("load/messages/memory", service="text", requirements=("LOAD-004",), accept=BOUNDED, needs=("process",))
 def test_messages_memory(target: Target) -> str:
     """Forty thousand messages leave no memory behind."""
-    load(target, echoes("text", 20, 20, pipeline=PIPELINE))
+    load(target, echoes(text.encode, 20, 20, pipeline=PIPELINE))
     before = memory(target)
-    load(target, echoes("text", 20, 125, pipeline=PIPELINE))
+    load(target, echoes(text.encode, 20, 125, pipeline=PIPELINE))
     return bounded(target, before, f"{20 * 125 * PIPELINE} messages")
 
 
@@ -212,7 +212,7 @@ def test_slow_readers(target: Target) -> str:
         slow = [stack.enter_context(target.connect()) for _ in range(20)]
         for peer in slow:
             peer.send(stream)
-        load(target, echoes("text", 20, ROUNDS))
+        load(target, echoes(text.encode, 20, ROUNDS))
         for peer in slow:
             peer.expect(stream)
     return "served"
