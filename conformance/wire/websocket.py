@@ -21,6 +21,10 @@ from conformance.wire.peer import Peer
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
+CODES = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
+"""Codes that may stand in a Close frame: section 7.4, and 1012 to 1014, which IANA has added since."""
+
+
 class Opcode(IntEnum):
     """Section 5.2; everything else is reserved."""
 
@@ -95,7 +99,19 @@ def read(peer: Peer, within: float | None = None) -> Frame:
     )
     if length >= 126:
         length = _read_long(peer, 2 if length == 126 else 8, within)
-    return Frame(Opcode(opcode), peer.exactly(length, within), bool(first & 0x80))
+    frame = Frame(Opcode(opcode), peer.exactly(length, within), bool(first & 0x80))
+    _refuse(opcode == Opcode.CLOSE and not may_close(frame.payload), f"Close of {frame.payload!r} (7.4)")
+    return frame
+
+
+def may_close(payload: bytes) -> bool:
+    """Whether a Close frame may have this payload: nothing, or a code for the wire and UTF-8 (7.4, 5.5.1)."""
+    code = int.from_bytes(payload[:2], "big")
+    try:
+        payload[2:].decode()
+    except UnicodeDecodeError:
+        return False
+    return not payload or (len(payload) > 1 and any(code in codes for codes in CODES))
 
 
 def _read_long(peer: Peer, size: int, within: float | None) -> int:

@@ -1,0 +1,172 @@
+"""What WebSocket cases share: an open connection, an exchange, and the ways in which a target may refuse.
+
+RFC 6455 leaves room: a server that fails a connection MUST close it, but only SHOULD say why (7.1.7), and a
+server that does not like a request MAY drop it, but SHOULD answer with a status (10.7). So there are several
+right endings, and the tables `FAILED` and `REFUSED` grade them.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from conformance.case import Violation
+from conformance.target.view import Target
+from conformance.wire import second_opinion, websocket
+from conformance.wire.peer import Peer
+from conformance.wire.websocket import Frame, Opcode
+
+ECHOED = {"echoed": "pass"}
+
+FAILED = {"failed": "pass", "other-code": "weak", "dropped": "weak", "no-error": "weak"}
+"""How a connection fails: with the due code, another one, no Close frame, or one that tells of no error."""
+
+REFUSED = {"refused": "pass", "other-status": "weak", "dropped": "weak"}
+"""Answers to a bad opening handshake."""
+
+SENTINEL = b"the message after"
+
+Message = tuple[Opcode, bytes]
+
+
+@contextmanager
+def opened(target: Target) -> Iterator[Peer]:
+    """A connection behind its handshake; in the end wsproto judges, too, everything that the target sent."""
+    with target.connect() as peer:
+        websocket.upgrade(peer)
+        yield peer
+        second_opinion.examine(peer)
+
+
+def text(payload: bytes) -> bytes:
+    """A whole text message in one frame."""
+    return websocket.encode(Opcode.TEXT, payload)
+
+
+def fragments(opcode: Opcode, parts: Sequence[bytes]) -> list[bytes]:
+    """A message as frames, one for each part."""
+    last = len(parts) - 1
+    return [
+        websocket.encode(Opcode.CONTINUATION if index else opcode, part, fin=index == last)
+        for index, part in enumerate(parts)
+    ]
+
+
+def sentinel(peer: Peer) -> str:
+    """One more message is answered, and nothing stands before its answer."""
+    peer.send(text(SENTINEL))
+    websocket.expect(peer, Opcode.TEXT, SENTINEL)
+    return "echoed"
+
+
+def echo(peer: Peer, opcode: Opcode, payload: bytes) -> None:
+    """A whole message comes back."""
+    peer.send(websocket.encode(opcode, payload))
+    websocket.expect(peer, opcode, payload)
+
+
+def answered(peer: Peer, messages: Sequence[Message], pings: Sequence[bytes] = ()) -> str:
+    """These messages come back in order, and these pings their pongs, in any order to each other.
+
+    A pong may stand for the pings before it as well (5.5.3): pongs are a part of the pings, with the last.
+    """
+    due, owed, inbox = deque(messages), deque(pings), replies(peer)
+    while due or owed:
+        opcode, payload = next(inbox)
+        if opcode is Opcode.PONG:
+            _paid(owed, payload)
+        elif not due or due.popleft() != (opcode, payload):
+            raise Violation("wrong-answer", f"{opcode.name} of {payload!r:.80} is not the next answer")
+    return sentinel(peer)
+
+
+def _paid(owed: deque[bytes], payload: bytes) -> None:
+    """Strike out the ping that this pong answers, and those before it."""
+    while owed:
+        if owed.popleft() == payload:
+            return
+    raise Violation("wrong-answer", f"a pong of {payload!r:.80} answers no ping")
+
+
+def replies(peer: Peer) -> Iterator[Message]:
+    """Whole messages and control frames, as they come; the target may fragment its messages."""
+    opcode, parts = Opcode.CONTINUATION, b""
+    while True:
+        frame = websocket.read(peer)
+        if frame.opcode >= Opcode.CLOSE:
+            yield frame.opcode, frame.payload
+            continue
+        if (frame.opcode is Opcode.CONTINUATION) is (opcode is Opcode.CONTINUATION):
+            raise Violation("wrong-answer", "fragments out of sequence (5.4)")
+        opcode, parts = frame.opcode or opcode, parts + frame.payload
+        if frame.fin:
+            yield opcode, parts
+            opcode, parts = Opcode.CONTINUATION, b""
+
+
+def fails(peer: Peer, code: int) -> str:
+    """How the target fails the connection, an ending of `FAILED`; Violation when it does not."""
+    try:
+        frame = websocket.read(peer)
+    except Violation as ending:
+        if ending.outcome in {"fin", "reset"} and not peer.waiting:
+            return "dropped"
+        raise
+    if frame.opcode is not Opcode.CLOSE:
+        raise Violation("served", f"{frame.opcode.name} of {frame.payload!r:.80} came, a failure was due")
+    _ends(peer)
+    if frame.close_code == code:
+        return "failed"
+    return "no-error" if frame.close_code in {None, 1000} else "other-code"
+
+
+def _ends(peer: Peer) -> None:
+    """Nothing comes behind a Close frame, and the target closes TCP."""
+    if peer.ending() == "open":
+        raise Violation("tcp-stays-open", "after its Close frame the server has to close TCP")
+
+
+def each_fails(target: Target, code: int, streams: Mapping[str, bytes]) -> str:
+    """Each stream fails the connection, although a good message follows; the worst of the endings."""
+    endings = set()
+    for name, stream in streams.items():
+        with naming(name), opened(target) as peer:
+            peer.send(stream + text(SENTINEL))
+            endings.add(fails(peer, code))
+    return max(endings, key=list(FAILED).index)
+
+
+@contextmanager
+def naming(example: str) -> Iterator[None]:
+    """A violation inside says which of several examples it was."""
+    try:
+        yield
+    except Violation as violation:
+        raise Violation(violation.outcome, f"{example}: {violation.detail}") from violation
+
+
+def closes(peer: Peer, payload: bytes) -> Frame:
+    """Send a Close frame; the target's, which comes next and last. It closes TCP without waiting for us."""
+    peer.send(websocket.encode(Opcode.CLOSE, payload))
+    return closed(peer)
+
+
+def closed(peer: Peer) -> Frame:
+    """The target's Close frame comes next, and behind it the end."""
+    frame = websocket.read(peer)
+    if frame.opcode is not Opcode.CLOSE:
+        raise Violation("served", f"a Close was due, {frame.opcode.name} of {frame.payload!r:.80} came")
+    _ends(peer)
+    return frame
+
+
+def refuses(peer: Peer) -> str:
+    """How the target refuses the opening handshake, an answer of `REFUSED`, or `upgraded`."""
+    try:
+        status = websocket.read_head(peer).status_code
+    except Violation as ending:
+        if ending.outcome in {"fin", "reset"} and not peer.waiting:
+            return "dropped"
+        raise
+    if status == 101:
+        return "upgraded"
+    return "refused" if 400 <= status < 500 or status in {501, 505} else "other-status"
