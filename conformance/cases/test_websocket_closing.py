@@ -184,7 +184,7 @@ def test_close_defined_codes(target: Target) -> str:
 
 @case("websocket/close/registered-codes", service="websocket", requirements=("WS-029",), accept=CLOSED)
 def test_close_registered_codes(target: Target) -> str:
-    """So are two that IANA has registered since; the third, 1014, is too new for wsproto, our second judge."""
+    """So are two that IANA has registered since; the third, 1014, our second judge does not know."""
     return each_closes(target, (1012, 1013))
 
 

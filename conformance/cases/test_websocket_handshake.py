@@ -355,22 +355,6 @@ def test_refusal_closes(target: Target) -> str:
 
 
 @case(
-    "websocket/refusal/nothing-behind",
-    service="websocket",
-    requirements=("WS-001", "TCP-012"),
-    accept=REFUSED,
-)
-def test_nothing_behind(target: Target) -> str:
-    """A good request and a frame behind a bad request, in the same segment, are not upgraded either."""
-    with target.connect() as peer:
-        peer.send(request(peer.address, key="abc") + request(peer.address) + text(SENTINEL))
-        answer = refuses(peer)
-        if b"HTTP/1.1 101" in peer.rest():
-            return "upgraded"
-        return answer
-
-
-@case(
     "websocket/refusal/frame-first", service="websocket", requirements=("TCP-002", "WS-002"), accept=REFUSED
 )
 def test_frame_first(target: Target) -> str:
