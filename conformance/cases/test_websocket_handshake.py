@@ -6,7 +6,7 @@ among that: servers in wide use do not look at them, which is reported as weak.
 """
 
 from conformance.case import Violation, case
-from conformance.cases.dialogue import ECHOED, REFUSED, SENTINEL, opened, refuses, sentinel, text
+from conformance.cases.dialogue import ECHOED, REFUSED, opened, refuses, sentinel, text
 from conformance.target.view import Target
 from conformance.wire import websocket
 from conformance.wire.websocket import Opcode, request
