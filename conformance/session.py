@@ -1,6 +1,7 @@
 """One run: pytest driven from here, in whatever folder, and every selected case accounted for."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,7 @@ def run(plan: Plan, spec: TargetSpec, listener: Listener) -> Run:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for name in FOREIGN_SETTINGS:
         os.environ.pop(name, None)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # broken off in order, as by Ctrl-C
     status = pytest.main(_arguments(plan), plugins=[observer])
     interrupted = status == pytest.ExitCode.INTERRUPTED
     results = observer.results if interrupted else observer.results + _unheard(plan, observer)

@@ -4,6 +4,7 @@ Nothing is made before it is asked for: a target without TLS needs no certificat
 """
 
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from conformance.outcomes import TargetDown
-from conformance.target.ports import free_port
+from conformance.target.ports import claim_port
 
 VERSION = "version 1\n"
 """What `{version}` holds at first; a lifecycle case may write something else there."""
@@ -23,6 +24,7 @@ class Folder:
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="conformance-"))
         self._values: dict[str, str] = {"dir": str(self.path), "python": sys.executable}
+        self._claims: list[socket.socket] = []
         self._makers: dict[str, Callable[[], Path]] = {
             "static": self._make_static,
             "version": self._make_version,
@@ -34,13 +36,20 @@ class Folder:
     def lookup(self, name: str) -> str:
         """The value of a placeholder, always the same for this copy. Raises KeyError for an unknown one."""
         if name not in self._values:
-            made = free_port() if name.startswith("port.") else self._makers[name]()
+            made = self._claim() if name.startswith("port.") else self._makers[name]()
             self._values.setdefault(name, str(made))  # a certificate brings its key along
         return self._values[name]
 
     def remove(self) -> None:
-        """Delete the folder with everything in it."""
+        """Delete the folder with everything in it, and give the ports back."""
+        for claim in self._claims:
+            claim.close()
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _claim(self) -> int:
+        port, claim = claim_port()
+        self._claims.append(claim)
+        return port
 
     def _make_static(self) -> Path:
         static = self.path / "static"

@@ -4,13 +4,14 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic, sleep
 
 from conformance.outcomes import TargetDown, Unsupported
-from conformance.target import family
+from conformance.target import family, leash
 from conformance.target.file import ProcessSpec
 from conformance.target.fill import fill
 from conformance.target.folder import Folder
@@ -137,7 +138,7 @@ class Process:
         with self.log.open("ab") as log:
             try:
                 self._popen = subprocess.Popen(
-                    self._filled(self.spec.start),
+                    [*_leash(), *self._filled(self.spec.start)],
                     cwd=self.cwd,
                     env=self._environment,
                     stdin=subprocess.DEVNULL,
@@ -218,6 +219,11 @@ class Process:
         if code is not None:
             return f"{address.url} accepts no connection: it exited with status {code}; {said}"
         return f"{address.url} accepts no connection after {self.spec.ready_timeout:g} s; {said}"
+
+
+def _leash() -> list[str]:
+    """What comes before a command so that the target does not outlive the suite, where the system can."""
+    return [sys.executable, "-I", "-S", leash.__file__, str(os.getpid())] if family.available() else []
 
 
 def _accepts(address: Address) -> bool:

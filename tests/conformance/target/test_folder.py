@@ -1,14 +1,16 @@
 """Placeholders, ports and the files behind them."""
 
 import shutil
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
+from conformance.target import ports
 from conformance.target.fill import UnknownPlaceholder, fill
 from conformance.target.folder import Folder
-from conformance.target.ports import HIGHEST, LOWEST, free_port
+from conformance.target.ports import HIGHEST, LOWEST, claim_port
 
 
 def test_fill() -> None:
@@ -47,7 +49,24 @@ def test_certificate_and_key_belong_together() -> None:
     folder.remove()
 
 
-def test_ports_are_never_the_same() -> None:
-    ports = [free_port() for _ in range(100)]
-    assert len(set(ports)) == 100
-    assert all(LOWEST <= port < HIGHEST for port in ports)
+def test_a_port_is_handed_out_once_until_it_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Folder()
+    port = int(folder.lookup("port.text"))
+    assert LOWEST <= port < HIGHEST
+    monkeypatch.setattr(ports, "LOWEST", port)
+    monkeypatch.setattr(ports, "HIGHEST", port + 1)
+    with pytest.raises(OSError, match="no free port"):
+        claim_port()
+    folder.remove()
+    again, claim = claim_port()
+    claim.close()
+    assert again == port
+
+
+def test_a_port_in_use_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setattr(ports, "LOWEST", port)
+        monkeypatch.setattr(ports, "HIGHEST", port + 1)
+        with pytest.raises(OSError, match="no free port"):
+            claim_port()
