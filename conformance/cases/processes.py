@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import monotonic
 
 from conformance.outcomes import Violation
@@ -171,3 +172,34 @@ def taken(address: Address) -> Iterator[None]:
         squatter.bind((address.host, address.port))
         squatter.listen()
         yield
+
+
+def state(target: Target) -> tuple[int, list[int], list[str]]:
+    """The master, its children, and what the pid file holds."""
+    files = [path.read_text(encoding="utf-8") for path in _pid_files(target) if path.exists()]
+    return target.process.pid, target.process.children(), files
+
+
+def unharmed(bystander: subprocess.Popen[bytes]) -> None:
+    """The stranger lives on. Raises Violation `stranger-killed`."""
+    status = bystander.poll()
+    if status is not None:
+        raise Violation("stranger-killed", f"a process that is none of the target's ended with {status}")
+
+
+def all_gone(target: Target) -> None:
+    """Nobody is left, soon. Raises Violation `lives-on`."""
+    if not target.process.wait_gone(STOP):
+        raise Violation("lives-on", f"{sorted(target.process.family())} live on")
+
+
+def no_files(target: Target) -> None:
+    """Neither the pid file nor a Unix socket is left. Raises Violation `left-behind`."""
+    left = [path for path in target.copy.folder.path.rglob("*") if path.is_socket()]
+    left += [path for path in _pid_files(target) if path.exists()]
+    if left:
+        raise Violation("left-behind", f"{', '.join(path.name for path in left)} left")
+
+
+def _pid_files(target: Target) -> list[Path]:
+    return [target.process.pid_file] if target.process.spec.pid_file else []
