@@ -17,8 +17,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NoReturn
@@ -45,45 +46,47 @@ class Trouble(Exception):
 # -- processes -----------------------------------------------------------------------------------------
 
 
-@contextmanager
-def program(module: str, folder: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+@asynccontextmanager
+async def program(module: str, folder: Path, **environment: str) -> AsyncIterator[tuple[Process, int]]:
     """A program beside this one, and the port that it prints; stopped at the end."""
     log = folder / f"{module}.log"
     with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"refworker.examples.{module}", "start"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", f"refworker.examples.{module}", "start",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             start_new_session=True, env={**os.environ, **environment},  # Ctrl-C is for this program alone
         )  # fmt: skip
     try:
-        yield process, port_of(process, log)
+        yield process, await port_of(process, log)
     finally:
-        stop(process)
+        await stop(process)
 
 
-def port_of(process: subprocess.Popen[str], log: Path) -> int:
+async def port_of(process: Process, log: Path) -> int:
     """What a program says when it is ready. Raises Trouble if it ends instead."""
     assert process.stdout
-    for line in process.stdout:
-        if line.startswith("{"):
+    async for line in process.stdout:
+        if line.startswith(b"{"):
             return int(json.loads(line)["port"])
     last = log.read_text().strip().splitlines()[-1:]
     raise Trouble(f"{log.stem} did not start: {''.join(last) or 'it says nothing'}")
 
 
-def stop(process: subprocess.Popen[str]) -> None:
+async def stop(process: Process) -> None:
     """End a program, in good order if it can."""
-    process.terminate()
+    if process.returncode is None:
+        process.terminate()
     try:
-        process.communicate(timeout=10)
-    except subprocess.TimeoutExpired:
+        async with asyncio.timeout(10):
+            await process.communicate(b"")
+    except TimeoutError:
         process.kill()
-        process.communicate()
+        await process.communicate()
 
 
-def accepted(sink: subprocess.Popen[str]) -> int:
+async def accepted(sink: Process) -> int:
     """How many recipients got their mail: the sink's own word, not the service's."""
-    report, _ = sink.communicate(timeout=10)
+    report, _ = await sink.communicate(b"")  # the end of its input
     return int(json.loads(report)["recipients"])
 
 
@@ -113,7 +116,8 @@ class Client:
     async def receive(self) -> Any:
         """The next message. Raises Trouble when there is none."""
         try:
-            message = await asyncio.wait_for(self._inbox.get(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                message = await self._inbox.get()
         except TimeoutError:
             raise Trouble(f"the service has said nothing for {PATIENCE:g} s") from None
         if isinstance(message, Trouble):
@@ -144,16 +148,16 @@ async def measure_echo(port: int, latencies: list[float]) -> None:
 
 
 async def both(port: int, number: int) -> tuple[dict[str, int], list[float]]:
-    """Order mails, and measure as long as they take."""
+    """Order mails, and measure as long as they take. Raises Trouble."""
     latencies: list[float] = []
-    echo = asyncio.create_task(measure_echo(port, latencies))
-    order = asyncio.create_task(order_mails(port, number))
-    await asyncio.wait([echo, order], return_when=asyncio.FIRST_COMPLETED)
-    if not order.done():
-        order.cancel()
-        await echo  # it has no end but trouble
-    echo.cancel()
-    return await order, latencies
+    try:
+        async with asyncio.TaskGroup() as group:
+            echo = group.create_task(measure_echo(port, latencies))
+            report = await order_mails(port, number)
+            echo.cancel()
+    except ExceptionGroup as troubles:
+        raise troubles.exceptions[0] from None
+    return report, latencies
 
 
 # -- what is shown -------------------------------------------------------------------------------------
@@ -214,17 +218,19 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def tell(mails: int, workers: int) -> int:
+async def tell(mails: int, workers: int) -> int:
     """The story from its beginning to its end; returns the number of mails that arrived."""
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C does
     with tempfile.TemporaryDirectory(prefix="async_task") as name:
         folder = Path(name)
         environment = {"MAILERS": str(workers), "PID_FILE": str(folder / "service.pid")}
-        with program("mail_sink", folder) as (sink, smtp_port):
-            with program("mail_service", folder, SMTP_PORT=str(smtp_port), **environment) as (_, port):
+        async with program("mail_sink", folder) as (sink, smtp_port):
+            async with program("mail_service", folder, SMTP_PORT=str(smtp_port), **environment) as (_, port):
                 begin = perf_counter()
-                report, latencies = asyncio.run(both(port, mails))
+                report, latencies = await both(port, mails)
                 seconds = perf_counter() - begin
-            arrived = accepted(sink)
+            arrived = await accepted(sink)
     print(table(mails, arrived, seconds, report["sockets"], latencies))
     return arrived
 
@@ -232,15 +238,14 @@ def tell(mails: int, workers: int) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Returns the exit code."""
     chosen = arguments(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ask for the same good order
     try:
         importlib.import_module("aiosmtpd.smtp")
-        return 0 if tell(chosen.mails, chosen.workers) == chosen.mails else 1
+        return 0 if asyncio.run(tell(chosen.mails, chosen.workers)) == chosen.mails else 1
     except ImportError:
         print("async_task: aiosmtpd is missing; pip install 'refworker[examples]'", file=sys.stderr)
     except Trouble as trouble:
         print(f"async_task: {trouble}", file=sys.stderr)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         print("\nasync_task: stopped", file=sys.stderr)
         return 130
     return 1

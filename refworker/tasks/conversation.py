@@ -107,8 +107,11 @@ class Conversation:
             line = failure(request, problem)
         self._collect(line)
         if not request.identity:
-            self._queue.popleft()
-            self._advance()
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        self._queue.popleft()
+        self._advance()
 
     def _result(self, request: Request, value: Any) -> bytes:
         return wire.result(request, value, self._connection.max_package_size)

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import subprocess
@@ -47,14 +48,15 @@ def test_every_mail_arrives_and_the_service_answers_meanwhile() -> None:
     assert done.stderr == ""
 
 
-def test_ctrl_c_stops_everything() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_everything(number: int) -> None:
     pytest.importorskip("aiosmtpd")
     process = subprocess.Popen(
         [*PROGRAM, "--mails", "100000", "--workers", "2"], stderr=subprocess.PIPE, text=True
     )
     wait_for(lambda: len(children(process.pid)) == 5)  # sink, master, service and two task workers
     started = children(process.pid)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=2 * DEADLINE)
     assert (process.returncode, errors) == (130, "\nasync_task: stopped\n")
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
@@ -87,9 +89,12 @@ def test_a_missing_aiosmtpd_is_named_with_its_cure(tmp_path: Path) -> None:
 
 
 def test_a_program_that_does_not_start_says_why(tmp_path: Path) -> None:
-    program = async_task.program("mail_service", tmp_path, PID_FILE=str(tmp_path / "no" / "pid"))
+    async def start() -> None:
+        async with async_task.program("mail_service", tmp_path, PID_FILE=str(tmp_path / "no" / "pid")):
+            raise AssertionError("it has started")
+
     with pytest.raises(async_task.Trouble, match=r"mail_service did not start: .*cannot write the pid file"):
-        program.__enter__()
+        asyncio.run(start())
 
 
 def test_the_table_tells_a_blocked_service() -> None:
