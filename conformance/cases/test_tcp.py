@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Violation, case
 from conformance.exploration import explore
+from conformance.outcomes import Observation
 from conformance.strategies import split_streams
 from conformance.target.view import Target
 from conformance.wire.peer import Peer
@@ -282,7 +283,8 @@ def test_fairness(target: Target) -> str:
     with several(target, 4) as neighbours, target.connect() as busy, _streaming(busy):
         waits = [_round_trip(peer) for _ in range(10) for peer in neighbours]
     allowed = max(0.1, target.calibration.quiet)
-    return "fair" if sorted(waits)[-HICCUPS] <= allowed else "late"
+    longest = sorted(waits)[-HICCUPS]
+    return Observation("fair" if longest <= allowed else "late", f"{longest * 1000:.1f} ms")
 
 
 @contextmanager
@@ -327,7 +329,8 @@ def test_no_delay(target: Target) -> str:
             peer.send(b"one", b"two", gap=0.001)
             peer.expect(b"onetwo")
             waits.append(monotonic() - started)
-    return "prompt" if median(waits) < 0.03 else "delayed"
+    usual = median(waits)
+    return Observation("prompt" if usual < 0.03 else "delayed", f"{usual * 1000:.1f} ms")
 
 
 @case("tcp/robustness/reset-in-mid-stream", service="tcp", requirements=("TCP-018",), accept=UNHARMED)

@@ -22,6 +22,7 @@ from conformance.cases.dialogue import (
     sentinel,
     text,
 )
+from conformance.outcomes import Observation
 from conformance.target.view import Target
 from conformance.wire import websocket
 from conformance.wire.websocket import Opcode, close_payload, encode
@@ -63,11 +64,11 @@ def each_closes(target: Target, codes: tuple[int, ...]) -> str:
 # --- ping and pong ---------------------------------------------------------------------------------------
 
 
-@case("websocket/ping/every-length", service="websocket", requirements=("WS-025",), accept=ECHOED)
-def test_ping_every_length(target: Target) -> str:
+@case("websocket/ping/any-length", service="websocket", requirements=("WS-025",), accept=ECHOED)
+def test_ping_any_length(target: Target) -> str:
     """Pings of 0 to 125 bytes of any value come back as pongs of the same bytes."""
     with opened(target) as peer:
-        for length in range(126):
+        for length in (*range(9), 63, 64, 65, 124, 125):
             payload = target.random.randbytes(length)
             peer.send(ping(payload))
             websocket.expect(peer, Opcode.PONG, payload)
@@ -212,7 +213,8 @@ def test_close_at_once(target: Target) -> str:
         started = monotonic()
         closes(peer, NORMAL)
         waited = monotonic() - started
-    return "at-once" if waited <= max(PROMPT, target.calibration.quiet) else "late"
+    outcome = "at-once" if waited <= max(PROMPT, target.calibration.quiet) else "late"
+    return Observation(outcome, f"TCP ended after {waited:.3f} s")
 
 
 # --- Close frames that are wrong -------------------------------------------------------------------------

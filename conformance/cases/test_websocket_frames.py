@@ -6,7 +6,7 @@ short lengths among it, and once more by wsproto.
 
 from hypothesis import strategies as st
 
-from conformance.case import case
+from conformance.case import Violation, case
 from conformance.cases.dialogue import (
     ECHOED,
     FAILED,
@@ -18,6 +18,7 @@ from conformance.cases.dialogue import (
     text,
 )
 from conformance.exploration import explore
+from conformance.outcomes import Observation
 from conformance.strategies import splits
 from conformance.target.view import Target
 from conformance.wire import websocket
@@ -117,10 +118,10 @@ def test_type_for_each(target: Target) -> str:
 
 @case("websocket/split/byte-by-byte", service="websocket", requirements=("WS-016",), accept=ECHOED)
 def test_byte_by_byte(target: Target) -> str:
-    """Every byte of the frames is a segment of its own, header and mask too."""
+    """Every byte is a segment of its own: a short frame, and the header and mask of a longer one."""
     stream = text(b"slow") + encode(Opcode.BINARY, b"b" * 130)
     with opened(target) as peer:
-        peer.send(*(bytes([byte]) for byte in stream))
+        peer.send(*(bytes([byte]) for byte in stream[:30]), stream[30:])
         websocket.expect(peer, Opcode.TEXT, b"slow")
         websocket.expect(peer, Opcode.BINARY, b"b" * 130)
         return sentinel(peer)
@@ -326,4 +327,9 @@ def test_top_bit(target: Target) -> str:
 def test_not_the_shortest(target: Target) -> str:
     """A length in more bytes than it needs breaks a MUST of the client; a server should not play along."""
     streams = {f"{size} bytes": encode(Opcode.TEXT, b"short", length_bytes=size) for size in (2, 8)}
-    return each_fails(target, 1002, streams)
+    try:
+        return each_fails(target, 1002, streams)
+    except Violation as violation:
+        if violation.outcome != "served":
+            raise
+        return Observation("served", violation.detail)

@@ -45,8 +45,8 @@ BEYOND = (b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xf7\xbf\xbf\xbf", b"\xf8\
 FAST = {**FAILED, "late": "weak"}
 """Invalid UTF-8 is noticed with its byte, or, which the RFC allows, when the message is complete."""
 
-PIECE = 64
-"""Bytes of a fragment where a message is cut into many."""
+PIECE = 256
+"""Bytes of a fragment where a message is cut into thousands; libraries limit their number, too."""
 
 
 # --- fragments -------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def test_connections_apart(target: Target) -> str:
     needs=("limits.max_package_size",),
 )
 def test_thousands_of_fragments(target: Target) -> str:
-    """The longest message in fragments of 64 bytes: the cost does not grow with the square."""
+    """The longest message in fragments of 256 bytes: the cost does not grow with the square."""
     body = bytes(min(target.limits["max_package_size"], 1024 * 1024))
     parts = [body[start : start + PIECE] for start in range(0, len(body), PIECE)]
     with opened(target) as peer:
