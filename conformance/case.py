@@ -56,6 +56,7 @@ class Case:
     fresh: bool = False
     explores: bool = False
     title: str = ""
+    module: str = ""
 
     def __post_init__(self) -> None:
         for problem in _problems(self):
@@ -85,7 +86,17 @@ def case(
 
     def register(function: CaseFunction) -> CaseFunction:
         title = (function.__doc__ or "").strip().split("\n")[0]
-        entry = Case(id, service, requirements, MappingProxyType(dict(accept)), needs, fresh, explores, title)
+        entry = Case(
+            id=id,
+            service=service,
+            requirements=requirements,
+            accept=MappingProxyType(dict(accept)),
+            needs=needs,
+            fresh=fresh,
+            explores=explores,
+            title=title,
+            module=function.__module__,
+        )
         if id in REGISTRY:
             raise ValueError(f"case {id!r}: defined twice")
         REGISTRY[id] = entry

@@ -61,6 +61,7 @@ class Bench:
     def _share(self) -> Copy:
         if self._shared is None:
             self._shared = Copy(self.spec, self.calibrations).__enter__()
+            canary.settle(self._shared)
         return self._shared
 
     def discard(self) -> None:

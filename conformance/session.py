@@ -78,7 +78,7 @@ def _arguments(plan: Plan) -> list[str]:
     aim = ["--target", str(plan.target.resolve())] if plan.target else []
     aim += [f"--endpoint={endpoint}" for endpoint in plan.endpoints]
     spread = ["-p", "xdist.plugin", "-n", str(plan.processes), "--dist", "worksteal"]
-    modules = sorted({f"conformance.cases.test_{REGISTRY[name].section}" for name in plan.cases})
+    modules = sorted({REGISTRY[name].module for name in plan.cases})
     return [
         *("-c", str(PACKAGE / "pytest.ini"), f"--rootdir={PACKAGE}", "-s"),
         *(spread if plan.processes > 1 else []),

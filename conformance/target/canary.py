@@ -18,6 +18,9 @@ from conformance.wire.transcript import Transcript
 SETTLE = 3.0
 """Seconds that a target has to close what a case left open."""
 
+STEADY = 4
+"""Looks in a row that have to show the same before a new copy counts as settled."""
+
 SPARE_DESCRIPTORS = 32
 """More than this many new descriptors after a case are a leak; an accept queue or a log may need a few."""
 
@@ -32,6 +35,20 @@ class Health:
     children: int
     usage: family.Usage
     processes: int
+
+
+def settle(copy: Copy) -> None:
+    """Wait until a new copy has all its processes: it may accept connections before it has forked them."""
+    if copy.process is None or not family.available():
+        return
+    process, seen = copy.process, list[tuple[int, int]]()
+
+    def steady() -> bool:
+        members = process.family()
+        seen.append((len(members), family.usage(members).descriptors))
+        return len(seen) > STEADY and len(set(seen[-STEADY:])) == 1
+
+    wait_until(steady, SETTLE, poll=0.05)
 
 
 def examine(copy: Copy) -> Health | None:

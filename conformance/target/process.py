@@ -28,11 +28,11 @@ LOG_TAIL = 400
 """Characters of the target's output shown when it does not start."""
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Look until `condition` holds, at most for `seconds`; whether it held in the end."""
+def wait_until(condition: Callable[[], bool], seconds: float, poll: float = POLL) -> bool:
+    """Look every `poll` seconds until `condition` holds, at most for `seconds`; whether it held."""
     limit = monotonic() + seconds
     while not (held := condition()) and monotonic() < limit:
-        sleep(POLL)
+        sleep(poll)
     return held
 
 

@@ -62,6 +62,16 @@ def test_a_healthy_target(tmp_path: Path) -> None:
         assert canary.check(copy, "text", before) < 0.5
 
 
+def test_a_copy_that_forks_late_is_waited_for(tmp_path: Path) -> None:
+    late = FORKING.replace("if not os.fork():", "time.sleep(0.15)\nif not os.fork():")
+    (tmp_path / "late.py").write_text(late)
+    with Copy(spec(tmp_path, server=tmp_path / "late.py")) as copy:
+        canary.settle(copy)
+        health = canary.examine(copy)
+        assert health is not None
+        assert (health.children, health.processes) == (1, 2)
+
+
 def test_crash(tmp_path: Path) -> None:
     with Copy(spec(tmp_path)) as copy:
         assert copy.process is not None

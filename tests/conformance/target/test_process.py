@@ -94,7 +94,7 @@ def test_a_daemon_that_ignores_sigterm_is_gone_in_the_end(
         assert wait_until(lambda: process.pid_file.exists() and len(process.children()) == 1, 5)
         assert len(process.family()) == 2
         members = process.family()
-    assert not any(map(family.is_living, members))
+    assert wait_until(lambda: not any(map(family.is_living, members)), 5)
 
 
 def test_signal_and_exit_code(tmp_path: Path) -> None:
