@@ -84,9 +84,9 @@ class Figures:
         """Messages per second."""
         return self.messages / self.seconds
 
-    def percentile(self, share: float, connections: slice = slice(None)) -> float:
-        """Seconds that the round trips of this share of all requests (of some connections) do not exceed."""
-        ordered = sorted(value for values in self.latencies[connections] for value in values)
+    def percentile(self, share: float) -> float:
+        """Seconds that the round trips of this share of all requests do not exceed."""
+        ordered = sorted(value for values in self.latencies for value in values)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
     def __str__(self) -> str:
