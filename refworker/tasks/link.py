@@ -21,6 +21,11 @@ AMPLE = 400
 (TASK-002): four links to a service of async functions.
 """
 
+LATE = 5.0
+"""Seconds after which an unanswered hello is no reason any more to try no other connection: the process that
+took this one may hang. Where all processes are full, another connection has to queue up like this one.
+"""
+
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 """Seconds before the second attempt and at most, for a host that fails and for a call that is repeated."""
 
@@ -72,7 +77,7 @@ class Host:
 
     def may_open(self, limits: Limits) -> bool:
         """Whether one more link makes sense now."""
-        if self.opening or len(self.links) >= limits.max_connections:
+        if (self.opening and not self.opening.is_idle(LATE)) or len(self.links) >= limits.max_connections:
             return False
         enough = sum(link.concurrency for link in self.links) >= AMPLE
         return not enough and asyncio.get_running_loop().time() >= self._ready_at
@@ -112,11 +117,8 @@ class Host:
         if not self.is_reachable():
             return self.problem
         accepted = sum(link.concurrency > 0 for link in self.links)
-        return (
-            f"{self.address}: {accepted} connections, all busy"
-            if accepted
-            else f"{self.address}: every process is full"
-        )
+        state = f"connections: {accepted}, all busy" if accepted else "every process is full"
+        return f"{self.address}: {state}"
 
 
 class Link:

@@ -173,10 +173,11 @@ class Pool:
             self._next_sweep = asyncio.get_running_loop().call_later(delay, self._sweep)
 
     def _sweep(self) -> None:
-        """Give idle links back, so that other clients get their slots. One whose turn has not come, while
-        calls wait for it, is not idle.
+        """Give idle links back, so that other clients get their slots. The one whose turn is to come, while
+        calls wait for it, is not idle; but it may be late, then another one is opened.
         """
         self._next_sweep = None
+        self._grow()
         for host in self.hosts:
             for link in tuple(host.links):
                 if not (self._waiting and link is host.opening) and link.is_idle(self.limits.idle_timeout):

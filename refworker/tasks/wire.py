@@ -21,6 +21,9 @@ from typing import Any, NoReturn
 Identity = dict[str, Any]
 """`{"id": ANY}`, or empty: a request without `id` and one with `"id": null` are two things."""
 
+LONGEST_MESSAGE = 100_000
+"""Characters of an error's message: it explains, and carries no data that could burst the client's limit."""
+
 GOODBYE = b'{"goodbye":{}}\n'
 HELLO = b'{"hello":{}}\n'
 
@@ -127,7 +130,7 @@ def result(asked: Request, value: Any, limit: int) -> bytes:
 
 def error(asked: Request, kind: str, message: str) -> bytes:
     """The reply's line."""
-    return encode({**asked.identity, "error": {"type": kind, "message": message}})
+    return encode({**asked.identity, "error": {"type": kind, "message": message[:LONGEST_MESSAGE]}})
 
 
 def hello(concurrency: int, pid: int, functions: list[str]) -> bytes:

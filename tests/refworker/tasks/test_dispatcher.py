@@ -122,7 +122,7 @@ def test_a_call_that_gets_no_turn_in_time_says_who_was_busy() -> None:
             slow = asyncio.create_task(dispatcher.call("wait", "a"))
             await until(lambda: gates.begun)
             with pytest.raises(
-                TaskTimeout, match=rf"no task worker was free .*{address(tasks)}: 1 connection"
+                TaskTimeout, match=rf"no task worker was free .*{address(tasks)}: connections: 1, all busy"
             ):
                 await dispatcher.using(timeout=0.01).call("echo", 1)
             gates.let("a")

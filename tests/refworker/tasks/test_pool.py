@@ -4,7 +4,7 @@ import pytest
 
 from refworker.connection import TcpConnection
 from refworker.status import statistics
-from refworker.tasks import Dispatcher, TaskConnectionLost, TaskTimeout, wire
+from refworker.tasks import Dispatcher, TaskConnectionLost, TaskTimeout, link, wire
 from refworker.worker import Worker
 from tests.refworker.peers import run, until
 from tests.refworker.tasks.services import HOST, Gates, address, worker
@@ -110,6 +110,26 @@ def test_a_connection_that_hangs_in_abandoned_calls_is_given_up() -> None:
     run(program)
 
 
+def test_a_process_that_does_not_greet_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def program() -> None:
+        monkeypatch.setattr(link, "LATE", 0.02)
+        silent: list[TcpConnection] = []
+
+        def play(connection: TcpConnection, message: bytes) -> None:
+            if silent:
+                connection.send(wire.hello(1, 1, []) if message == wire.HELLO else b'{"id":1,"result":1}\n')
+            else:
+                silent.append(connection)
+
+        async with (
+            Worker(f"tcp://{HOST}:0", on_message=play) as server,
+            Dispatcher(at(server), idle_timeout=0.04) as dispatcher,
+        ):
+            assert await dispatcher.call("f") == 1
+
+    run(program)
+
+
 def test_a_full_send_buffer_is_waited_for() -> None:
     async def program() -> None:
         def greet_and_stop_reading(connection: TcpConnection, line: bytes) -> None:
@@ -169,9 +189,9 @@ def test_a_call_that_was_not_written_goes_to_the_next_connection() -> None:
             Dispatcher(at(server)) as dispatcher,
         ):
             assert await dispatcher.call("f") == 1
-            [link] = dispatcher._pool.hosts[0].links
+            [used] = dispatcher._pool.hosts[0].links
             call = dispatcher._pool.submit("g", [], 5.0, 0)
-            link.close()
+            used.close()
             assert await call.future == 2
             dispatcher._pool.forget(call)
 

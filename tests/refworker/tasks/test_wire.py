@@ -90,6 +90,11 @@ def test_replies_carry_the_id_of_their_request() -> None:
     assert wire.result(wire.parse_request(b'{"function":"f"}'), 1, 100) == b'{"result":1}\n'
 
 
+def test_a_message_without_end_is_cut() -> None:
+    reply = wire.decode(wire.error(wire.parse_request(b"{}"), "T", "x" * 10**6))
+    assert wire.error_of(reply) == ("x" * wire.LONGEST_MESSAGE, "T")
+
+
 def circle() -> list[Any]:
     value: list[Any] = []
     value.append(value)
