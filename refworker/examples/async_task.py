@@ -24,8 +24,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NoReturn
 
-from refworker.client import AsyncTcpConnection
-from refworker.connection import TcpConnection
+from refworker import AsyncTcpConnection, TcpConnection
 
 BLOCKED = 0.25
 """Seconds: a service that needs longer for an echo was busy with something else. Even on a machine under load

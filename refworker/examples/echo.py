@@ -1,8 +1,6 @@
 """A first program: `python -m refworker.examples.echo start`, and in another terminal `nc 127.0.0.1 9000`."""
 
-from refworker.connection import TcpConnection
-from refworker.supervisor import run_all
-from refworker.worker import Worker
+from refworker import TcpConnection, Worker, run_all
 
 worker = Worker("text://127.0.0.1:9000", name="echo", count=2)
 

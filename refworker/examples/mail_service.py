@@ -14,10 +14,7 @@ import smtplib
 from collections.abc import Iterator
 from email.message import EmailMessage
 
-from refworker.connection import TcpConnection
-from refworker.supervisor import run_all
-from refworker.tasks import Dispatcher, TaskWorker
-from refworker.worker import Worker
+from refworker import Dispatcher, TaskWorker, TcpConnection, Worker, run_all
 
 HOST = "127.0.0.1"
 SMTP_PORT = int(os.environ.get("SMTP_PORT", "25"))
