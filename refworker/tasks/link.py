@@ -169,9 +169,11 @@ class Link:
         self.host.load += 1
         self.host.served += 1
         self._last_used = self._loop.time()
-        if not self._unsent:
-            self._loop.call_soon(self._flush)
         self._unsent.append(call)
+        if self.concurrency == 1:
+            self._flush()  # no second one can come to share the write
+        elif len(self._unsent) == 1:
+            self._loop.call_soon(self._flush)
 
     def close(self, problem: str = "") -> None:
         """Give the slot back, at once; with a problem the host is to blame."""
