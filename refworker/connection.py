@@ -14,20 +14,15 @@ read yet (TCP-013).
 """
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from itertools import chain, count
 from typing import Any, ClassVar, Protocol, cast
 
 from refworker.callbacks import Callback, Function, logger, spawn
-from refworker.endpoints import Endpoints
+from refworker.endpoints import Endpoints, tune
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Event, Signal, as_bytes
 from refworker.protocols.registry import Factory
 from refworker.status import SEND_FAIL, Status, statistics
-
-KEEPALIVE = ((socket.TCP_KEEPIDLE, 55), (socket.TCP_KEEPINTVL, 55), (socket.TCP_KEEPCNT, 1))
-"""Seconds, seconds, probes (TCP-020)."""
 
 LARGE, MANY = 4096, 256
 """So many bytes of one reply, or so many replies, are written though more messages wait in the chunk."""
@@ -66,6 +61,8 @@ class TcpConnection(Endpoints, asyncio.Protocol):
     default_linger_timeout: ClassVar[float] = 1.0
     close_timeout: ClassVar[float] = 30.0
     """Seconds until a closing connection whose peer does not read is given up (TCP-015)."""
+    handshake_timeout: ClassVar[float] = 10.0
+    """Seconds that a protocol's opening handshake may take (WS-006)."""
     farewell_timeout: ClassVar[float] = 5.0
     """Seconds that the peer's answer to a protocol's own farewell (a WebSocket Close) may take."""
 
@@ -127,11 +124,17 @@ class TcpConnection(Endpoints, asyncio.Protocol):
         self.status = Status.ESTABLISHED
         statistics.connections += 1
         self._say_first()
+        if self._codec.overdue():
+            self._deadline(self.handshake_timeout, self._expect_opening)
         self._handle([Event("on_connect")])
 
     def _say_first(self) -> None:
         if self._codec.opening:
             self._write(self._codec.opening)
+
+    def _expect_opening(self) -> None:
+        if overdue := self._codec.overdue():
+            self._obey(overdue)
 
     def data_received(self, data: bytes) -> None:
         """One chunk: parse, handle, and write what was said meanwhile."""
@@ -180,19 +183,20 @@ class TcpConnection(Endpoints, asyncio.Protocol):
         self._batch = []
         items = iter(items)
         messages = 0
-        for item in items:
-            if isinstance(item, Signal):
-                self._obey(item)
-            else:
-                messages += 1
-                try:
-                    if self._on_message and (result := self._on_message(self, item)) is not None:
+        try:
+            for item in items:
+                if type(item) is not bytes and isinstance(item, Signal):  # the first test spares most of them
+                    self._obey(item)
+                else:
+                    messages += 1
+                    if (handler := self._on_message) and (result := handler(self, item)) is not None:
                         self._await(result)
-                except Exception:
-                    self._failed("on_message")
-            if self._stalled:
-                self._pending = items
-                break
+                if self._stalled:
+                    break
+        except Exception:
+            self._failed("on_message")
+        if self._stalled:
+            self._pending = items
         statistics.messages += messages
         self._flush()
 
@@ -303,15 +307,21 @@ class TcpConnection(Endpoints, asyncio.Protocol):
         except Exception:
             logger.exception("connection %d: message not sent", self.id)
             return False
+        batch = self._batch
+        if batch is None or self._congested:
+            return self._send_now(data)
+        batch.append(data)
+        if len(data) > LARGE or len(batch) >= MANY:
+            self._push_batch()
+        return None
+
+    def _send_now(self, data: bytes) -> bool | None:
+        """Outside a batch, or while the buffer is not empty: who sends must hear when it is too much."""
         if self._congested and self._queued() >= self.max_send_buffer_size:
             return self._refuse("send buffer full and drop package")
-        batch = self._batch
-        if batch is None:
-            return self._push(data)
-        batch.append(data)
-        if self._congested or len(data) > LARGE or len(batch) >= MANY:
-            self._push_batch()  # congested: whoever sends must hear at once when it is too much
-        return None
+        if self._batch:
+            self._push_batch()  # a protocol's reply to go first
+        return self._push(data)
 
     def _write(self, data: bytes) -> None:
         """Send bytes that no limit may refuse: what the protocol says, and last words."""
@@ -479,12 +489,3 @@ class TcpConnection(Endpoints, asyncio.Protocol):
         self._tell("on_close")
         if self.worker:
             self.worker.connection_closed(self)
-
-
-def tune(sock: Any) -> None:
-    """No delay for small messages, and a probe for peers that vanished (TCP-020)."""
-    with suppress(OSError):  # not a TCP socket
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in KEEPALIVE:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -1,6 +1,12 @@
 """Who is at the two ends of a connection (manual: tcp-connection/get-remote-ip and relatives; TCP-006)."""
 
 import asyncio
+import socket
+from contextlib import suppress
+from typing import Any
+
+KEEPALIVE = ((socket.TCP_KEEPIDLE, 55), (socket.TCP_KEEPINTVL, 55), (socket.TCP_KEEPCNT, 1))
+"""Seconds, seconds, probes (TCP-020)."""
 
 
 class Endpoints:
@@ -45,3 +51,12 @@ class Endpoints:
 def printable(host: str, port: int) -> str:
     """`ip:port`, IPv6 in brackets; empty for an endpoint without address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}" if host else ""
+
+
+def tune(sock: Any) -> None:
+    """No delay for small messages, and a probe for peers that vanished (TCP-020)."""
+    with suppress(OSError):  # not a TCP socket
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEPALIVE:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)

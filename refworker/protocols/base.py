@@ -83,6 +83,9 @@ class Codec(Protocol):
         `feed` gives `Close`.
         """
 
+    def overdue(self) -> Close | None:
+        """The end of a conversation whose opening is not complete by now; None where it is or none is due."""
+
 
 def as_bytes(message: Any) -> bytes:
     """The payload of a message: bytes as they are, str as UTF-8, numbers as text, dict and list as JSON
@@ -101,14 +104,27 @@ def as_bytes(message: Any) -> bytes:
     raise TypeError(f"cannot send {type(message).__name__}: give str, bytes, a number, a dict or a list")
 
 
-class Raw:
-    """`tcp://`: bytes as they come, with no boundaries; nothing to limit, since nothing is kept (TCP-001)."""
+class Plain:
+    """What the codecs without opening and farewell have in common."""
 
     __slots__ = ("max_package_size",)
     opening = b""
 
     def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
         self.max_package_size = max_package_size
+
+    def farewell(self, code: int = 1000, reason: str = "") -> bytes:
+        """Nothing: the FIN says it."""
+        return b""
+
+    def overdue(self) -> None:
+        """Never: the first byte may be a message's."""
+
+
+class Raw(Plain):
+    """`tcp://`: bytes as they come, with no boundaries; nothing to limit, since nothing is kept (TCP-001)."""
+
+    __slots__ = ()
 
     def feed(self, data: bytes) -> list[Any]:
         """Every chunk is a message."""
@@ -117,7 +133,3 @@ class Raw:
     def encode(self, message: Any) -> bytes:
         """The payload, unchanged."""
         return as_bytes(message)
-
-    def farewell(self, code: int = 1000, reason: str = "") -> bytes:
-        """Nothing: the FIN says it."""
-        return b""

@@ -22,21 +22,20 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from refworker.protocols.base import MAX_PACKAGE_SIZE, Close
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Plain
 
 Function = Callable[[Any, Any], Any]
 
 FUNCTIONS = ("input", "decode", "encode")
 
 
-class Custom:
+class Custom(Plain):
     """The codec around a user's protocol, for one connection (CUSTOM-001 to CUSTOM-010)."""
 
-    __slots__ = ("_buffer", "_connection", "_decode", "_encode", "_input", "_need", "max_package_size")
-    opening = b""
+    __slots__ = ("_buffer", "_connection", "_decode", "_encode", "_input", "_need")
 
     def __init__(self, protocol: Any, connection: Any, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
-        self.max_package_size = max_package_size
+        super().__init__(max_package_size)
         self._connection = connection
         self._buffer = bytearray()
         self._need = 0
@@ -100,10 +99,6 @@ class Custom:
         if not isinstance(data, bytes):
             raise TypeError(f"encode() must return bytes, not {type(data).__name__}")
         return data
-
-    def farewell(self, code: int = 1000, reason: str = "") -> bytes:
-        """Nothing: the FIN says it."""
-        return b""
 
 
 class Shape:

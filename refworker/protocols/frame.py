@@ -9,20 +9,19 @@ promise (FRAME-004).
 import struct
 from typing import Any
 
-from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, as_bytes
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Plain, as_bytes
 
 HEADER = struct.Struct(">I")
 LONGEST_PAYLOAD = 0xFFFFFFFF - HEADER.size
 
 
-class Frame:
+class Frame(Plain):
     """The codec of `frame://`; messages are `bytes`."""
 
-    __slots__ = ("_need", "_tail", "max_package_size")
-    opening = b""
+    __slots__ = ("_need", "_tail")
 
     def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
-        self.max_package_size = max_package_size
+        super().__init__(max_package_size)
         self._tail = bytearray()
         self._need = HEADER.size
 
@@ -67,11 +66,7 @@ class Frame:
         """Length and payload. Raises ValueError for a payload whose length does not fit into 32 bits
         (FRAME-005).
         """
-        payload = as_bytes(message)
+        payload = message if type(message) is bytes else as_bytes(message)
         if len(payload) > LONGEST_PAYLOAD:
             raise ValueError(f"frame: {len(payload)} bytes; the longest payload is {LONGEST_PAYLOAD}")
         return HEADER.pack(len(payload) + HEADER.size) + payload
-
-    def farewell(self, code: int = 1000, reason: str = "") -> bytes:
-        """Nothing: the FIN says it."""
-        return b""

@@ -11,17 +11,16 @@ that is too long.
 
 from typing import Any
 
-from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, as_bytes
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Plain, as_bytes
 
 
-class Text:
+class Text(Plain):
     """The codec of `text://`; messages are `bytes`."""
 
-    __slots__ = ("_tail", "max_package_size")
-    opening = b""
+    __slots__ = ("_tail",)
 
     def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
-        self.max_package_size = max_package_size
+        super().__init__(max_package_size)
         self._tail = bytearray()
 
     def feed(self, data: bytes) -> list[Any]:
@@ -65,8 +64,4 @@ class Text:
         """The line and its LF. An LF inside the message would end it there: split or escape such messages
         first.
         """
-        return (message if message.__class__ is bytes else as_bytes(message)) + b"\n"
-
-    def farewell(self, code: int = 1000, reason: str = "") -> bytes:
-        """Nothing: the FIN says it."""
-        return b""
+        return (message if type(message) is bytes else as_bytes(message)) + b"\n"

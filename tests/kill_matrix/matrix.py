@@ -79,7 +79,7 @@ class Matrix:
         return [line for each in self.judgements if (line := each.problem())] + sorted(idle)
 
     def selection(self) -> dict[str, list[str]]:
-        """For each server the cases that together repeat the whole proof: every catch where it is quickest."""
+        """For each server the cases that together repeat the proof: every catch where it is quickest."""
         chosen: dict[str, set[str]] = {}
         for case in self.cases:
             catchers = [each for each in self.judgements if case in each.kills]

@@ -423,3 +423,14 @@ def test_last_words_to_a_peer_that_is_gone_are_nobodys_error() -> None:
             await until(lambda: not worker.connections)
 
     run(program)
+
+
+def test_a_handshake_that_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TcpConnection, "handshake_timeout", 0.05)
+
+    async def program() -> None:
+        async with Worker(f"websocket://{HOST}:0", on_message=echo) as worker, connected(worker) as peer:
+            peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
+            assert (await peer.rest()).startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+    run(program)

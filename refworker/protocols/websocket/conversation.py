@@ -87,10 +87,17 @@ class Conversation:
             head, rest = taken
             subject, answer = self._handshake.judge(head)
         except Refused as refused:
-            error = f"websocket: handshake failed: {refused} (RFC 6455 section {self._handshake.section})"
-            return [Close(self._handshake.refusal(refused), error)]
+            return [self._refusal(refused)]
         held, self._held = bytes(self._held or b""), None
         return [Event("on_websocket_connect", (subject,), answer + held), *self._read_frames(rest)]
+
+    def overdue(self) -> Close | None:
+        """A refusal while the handshake is not complete: nobody waits for it for ever (WS-006)."""
+        return None if self._held is None else self._refusal(Refused("it took too long", 408))
+
+    def _refusal(self, refused: Refused) -> Close:
+        error = f"websocket: handshake failed: {refused} (RFC 6455 section {self._handshake.section})"
+        return Close(self._handshake.refusal(refused), error)
 
     def _read_frames(self, data: bytes) -> list[Any]:
         items: list[Any] = []

@@ -35,6 +35,7 @@ RESPONSE = re.compile(rb"HTTP/1\.1 ([0-9]{3})(?: (%s))?\r\n" % VALUE + FIELDS)
 STATUSES: dict[int, tuple[str, dict[str, str]]] = {
     400: ("Bad Request", {}),
     405: ("Method Not Allowed", {"Allow": "GET"}),
+    408: ("Request Timeout", {}),
     426: (
         "Upgrade Required",
         {"Connection": "close, Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
