@@ -107,6 +107,7 @@ class Worker:
         if address:
             self._target, self._codec = parse(address, protocol)
         self._socket: socket.socket | None = None
+        self._port = 0
         self._accepting = False
         self._starting: set[asyncio.Task[Any]] = set()
         self._empty = asyncio.Event()
@@ -124,6 +125,7 @@ class Worker:
                 self._socket = listen(self._target, self.backlog)
             except OSError as problem:
                 raise OSError(problem.errno, self._explained(problem)) from problem
+            self._port = int(self._socket.getsockname()[1])
 
     def _explained(self, problem: OSError) -> str:
         cause = f"cannot listen on {self.address}: {problem.strerror or problem}"
@@ -139,10 +141,12 @@ class Worker:
 
     @property
     def port(self) -> int:
-        """The port that is listened on, also where the address said 0. Raises RuntimeError before `bind`."""
-        if not self._socket:
+        """The port of the last `bind`, also where the address said 0, and in processes that do not listen
+        there. Raises RuntimeError before it.
+        """
+        if not self._port:
             raise RuntimeError(f"worker {self.name} listens on no port yet")
-        return int(self._socket.getsockname()[1])
+        return self._port
 
     # -- the process's side ------------------------------------------------------------------------
 
@@ -169,7 +173,8 @@ class Worker:
     async def _emptied(self, timeout: float) -> None:
         if self.connections:
             try:
-                await asyncio.wait_for(self._empty.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await self._empty.wait()
             except TimeoutError:
                 logger.info("worker %s: %d connections had to be cut", self.name, len(self.connections))
 

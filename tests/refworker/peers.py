@@ -14,7 +14,12 @@ DEADLINE = 10.0
 
 def run(program: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run an async test; one that never ends fails."""
-    asyncio.run(asyncio.wait_for(program(), 3 * DEADLINE))
+
+    async def limited() -> None:
+        async with asyncio.timeout(3 * DEADLINE):
+            await program()
+
+    asyncio.run(limited())
 
 
 async def until(condition: Callable[[], Any]) -> None:
