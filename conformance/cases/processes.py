@@ -60,11 +60,6 @@ def served(target: Target) -> None:
         peer.expect(b"served\n")
 
 
-def listening(target: Target) -> list[str]:
-    """The endpoints that still take connections."""
-    return [address.url for address in target.copy.addresses.values() if _accepts(address)]
-
-
 def _accepts(address: Address) -> bool:
     if address.transport == "udp":
         return False
@@ -191,6 +186,17 @@ def all_gone(target: Target) -> None:
     """Nobody is left, soon. Raises Violation `lives-on`."""
     if not target.process.wait_gone(STOP):
         raise Violation("lives-on", f"{sorted(target.process.family())} live on")
+
+
+def no_ports(target: Target) -> None:
+    """No endpoint takes connections any more, in a moment: a kernel takes its time to clear up.
+
+    Raises Violation `listening`.
+    """
+    addresses = target.copy.addresses.values()
+    if not wait_until(lambda: not any(map(_accepts, addresses)), WATCH):
+        still = ", ".join(address.url for address in addresses if _accepts(address))
+        raise Violation("listening", f"{still} still takes connections")
 
 
 def no_files(target: Target) -> None:
