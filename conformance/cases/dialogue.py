@@ -29,9 +29,9 @@ Message = tuple[Opcode, bytes]
 
 
 @contextmanager
-def opened(target: Target) -> Iterator[Peer]:
+def opened(target: Target, receive_buffer: int = 0) -> Iterator[Peer]:
     """A connection behind its handshake; in the end wsproto judges, too, everything that the target sent."""
-    with target.connect() as peer:
+    with target.connect(receive_buffer=receive_buffer) as peer:
         websocket.upgrade(peer)
         yield peer
         second_opinion.examine(peer)

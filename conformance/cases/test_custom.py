@@ -170,14 +170,16 @@ def test_equal_messages(target: Target) -> str:
 
 @case("custom/order/connections-apart", service="custom", requirements=("CUSTOM-004",), accept=ECHOED)
 def test_connections_apart(target: Target) -> str:
-    """Halves of messages on two connections are put together each with its own."""
-    with target.connect() as one, target.connect() as other:
-        one.send(b"\x06fir")
-        other.send(b"\x06sec")
-        one.send(b"st.")
-        one.expect(b"\x06first.")
-        other.send(b"ond")
-        other.expect(b"\x06second")
+    """Halves of messages on eight connections are put together each with its own."""
+    with ExitStack() as stack:
+        peers = [stack.enter_context(target.connect()) for _ in range(8)]
+        for number, peer in enumerate(peers):
+            peer.send(b"\x0bnumber %d" % number)
+        peers[-1].silent()
+        for peer in peers:
+            peer.send(b", z")
+        for number, peer in enumerate(peers):
+            peer.expect(b"\x0bnumber %d, z" % number)
     return "echoed"
 
 

@@ -4,6 +4,7 @@ The suite's own idea of UTF-8 is Python's strict decoder, which is that of RFC 3
 """
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import pairwise
 
 from hypothesis import strategies as st
@@ -124,15 +125,16 @@ def test_equal_frames(target: Target) -> str:
 
 @case("websocket/fragments/connections-apart", service="websocket", requirements=("TCP-002",), accept=ECHOED)
 def test_connections_apart(target: Target) -> str:
-    """Unfinished messages on several connections are put together each with its own."""
-    with opened(target) as one, opened(target) as two, opened(target) as three:
-        peers = {b"one ": one, b"two ": two, b"three ": three}
-        for name, peer in peers.items():
-            peer.send(encode(Opcode.TEXT, name, fin=False))
-        for peer in peers.values():
-            peer.send(encode(Opcode.CONTINUATION, b"message"))
-        for name, peer in peers.items():
-            answered(peer, [(Opcode.TEXT, name + b"message")])
+    """Unfinished messages on eight connections are put together each with its own."""
+    with ExitStack() as stack:
+        peers = [stack.enter_context(opened(target)) for _ in range(8)]
+        for number, peer in enumerate(peers):
+            peer.send(encode(Opcode.TEXT, b"number %d, " % number, fin=False))
+        peers[-1].silent()
+        for peer in peers:
+            peer.send(encode(Opcode.CONTINUATION, b"to the end"))
+        for number, peer in enumerate(peers):
+            answered(peer, [(Opcode.TEXT, b"number %d, to the end" % number)])
     return "echoed"
 
 
