@@ -63,6 +63,31 @@ class Callback:
         setattr(instance, f"_{self._name}", function)
 
 
+class ConnectionCallbacks:
+    """The callbacks about connections: a worker's are for all that it accepts, a connection's for itself."""
+
+    __slots__ = ()
+
+    on_connect = Callback()
+    on_message = Callback()
+    on_close = Callback()
+    on_error = Callback()
+    on_buffer_full = Callback()
+    on_buffer_drain = Callback()
+    on_websocket_connect = Callback()
+    on_websocket_ping = Callback()
+    on_websocket_pong = Callback()
+
+    def take_over(self, other: "ConnectionCallbacks") -> None:
+        """Begin with the callbacks of another."""
+        for name in STORED:
+            setattr(self, name, getattr(other, name, None))
+
+
+STORED = tuple(f"_{name}" for name, value in vars(ConnectionCallbacks).items() if isinstance(value, Callback))
+"""Where the functions themselves are."""
+
+
 def set_callbacks(owner: Any, callbacks: dict[str, Any]) -> None:
     """Set callbacks that were given as keyword arguments. Raises TypeError for a name that `owner` does not
     have.

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, count
 from typing import Any, ClassVar, Protocol, cast
 
-from refworker.callbacks import Callback, Function, logger, spawn
+from refworker.callbacks import ConnectionCallbacks, Function, logger, spawn
 from refworker.endpoints import Endpoints, tune
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Event, Signal, as_bytes
 from refworker.protocols.registry import Factory
@@ -44,7 +44,7 @@ class Owner(Protocol):
         """Called once, after `on_close`."""
 
 
-class TcpConnection(Endpoints, asyncio.Protocol):
+class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
     """One connection, accepted or outgoing. Callbacks are taken over from the worker and may be replaced for
     this one only.
     """
@@ -65,16 +65,6 @@ class TcpConnection(Endpoints, asyncio.Protocol):
     """Seconds that a protocol's opening handshake may take (WS-006)."""
     farewell_timeout: ClassVar[float] = 5.0
     """Seconds that the peer's answer to a protocol's own farewell (a WebSocket Close) may take."""
-
-    on_connect = Callback()
-    on_message = Callback()
-    on_close = Callback()
-    on_error = Callback()
-    on_buffer_full = Callback()
-    on_buffer_drain = Callback()
-    on_websocket_connect = Callback()
-    on_websocket_ping = Callback()
-    on_websocket_pong = Callback()
 
     _ids = count(1)
 

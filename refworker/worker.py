@@ -24,23 +24,10 @@ import socket
 from typing import Any, Self
 
 from refworker.address import Address, AddressError, parse_address
-from refworker.callbacks import Callback, Function, logger, set_callbacks
+from refworker.callbacks import Callback, ConnectionCallbacks, Function, logger, set_callbacks
 from refworker.connection import TcpConnection
 from refworker.protocols.registry import Factory, server_codec
 from refworker.status import statistics
-
-CONNECTION_CALLBACKS = (
-    "on_connect",
-    "on_message",
-    "on_close",
-    "on_error",
-    "on_buffer_full",
-    "on_buffer_drain",
-    "on_websocket_connect",
-    "on_websocket_ping",
-    "on_websocket_pong",
-)
-"""What every accepted connection takes over from its worker."""
 
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors of `accept` that time cures: the connection waits in the kernel's queue meanwhile."""
@@ -62,20 +49,11 @@ def registered() -> list["Worker"]:
     return list(_registered)
 
 
-class Worker:
+class Worker(ConnectionCallbacks):
     """One service: `count` processes that listen on `address` and call the callbacks (LIFE-001, LIFE-013)."""
 
     on_worker_start = Callback()
     on_worker_stop = Callback()
-    on_connect = Callback()
-    on_message = Callback()
-    on_close = Callback()
-    on_error = Callback()
-    on_buffer_full = Callback()
-    on_buffer_drain = Callback()
-    on_websocket_connect = Callback()
-    on_websocket_ping = Callback()
-    on_websocket_pong = Callback()
 
     def __init__(
         self,
@@ -244,8 +222,7 @@ class Worker:
     def _adopt(self, accepted: socket.socket) -> None:
         assert self._codec
         connection = TcpConnection(self._codec, self)
-        for name in CONNECTION_CALLBACKS:
-            setattr(connection, f"_{name}", getattr(self, f"_{name}", None))
+        connection.take_over(self)
         self.connections[connection.real_id] = connection
         loop = asyncio.get_running_loop()
         task = loop.create_task(loop.connect_accepted_socket(lambda: connection, accepted))
