@@ -25,6 +25,7 @@ KILLS = Path(__file__).with_name("kills.toml")
 CONFORMANCE = Path(sys.executable).with_name("conformance")
 PATIENCE = 300
 """Seconds after which a run of the suite hangs."""
+HUNG = -1
 
 
 def main() -> int:
@@ -72,21 +73,30 @@ def judge(mutant: Mutant, cases: list[str] | None) -> Judgement:
     """Run the suite against one faulty server: `cases`, or the sections that it breaks."""
     with tempfile.TemporaryDirectory(prefix="kill-matrix-") as folder:
         results = Path(folder) / "results.json"
-        command = [CONFORMANCE, "run", ZOO / "target.toml", "-n", "0", "--json", results]
+        command: list[str | Path] = [CONFORMANCE, "run", ZOO / "target.toml", "-n", "0", "--json", results]
         for glob in cases or mutant.sections:
             command += ["--only", glob]
+        status, output = finished(command, mutant.name)
+        written = json.loads(results.read_text("utf-8"))["cases"] if results.exists() else []
+    judged = {case["id"]: Ending(case["verdict"], case["outcome"], case["seconds"]) for case in written}
+    return Judgement(mutant, status, judged, output)
+
+
+def finished(command: list[str | Path], mutation: str) -> tuple[int, str]:
+    """Exit status and output of a run of the suite; one that hangs is killed, and no proof."""
+    try:
         done = subprocess.run(
             command,
-            env=os.environ | {"ZOO_MUTATION": mutant.name},
+            env=os.environ | {"ZOO_MUTATION": mutation},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=PATIENCE,
             check=False,
         )
-        written = json.loads(results.read_text("utf-8"))["cases"] if results.exists() else []
-    judged = {case["id"]: Ending(case["verdict"], case["outcome"], case["seconds"]) for case in written}
-    return Judgement(mutant, done.returncode, judged, done.stdout)
+    except subprocess.TimeoutExpired:
+        return HUNG, f"nothing within {PATIENCE} seconds"
+    return done.returncode, done.stdout
 
 
 def summary(judgement: Judgement) -> str:
