@@ -256,6 +256,22 @@ def test_complete_frames_answered(target: Target) -> str:
 
 
 @case(
+    "frame/ending/answers-before-a-refusal",
+    service="frame",
+    requirements=("TCP-013",),
+    accept=CLOSED | {"cut-short": "weak"},
+)
+def test_answers_before_a_refusal(target: Target) -> str:
+    """Answers on their way to a slow reader arrive, though a violation and unread input stand behind them."""
+    answers = encode(*[b"x" * 1000] * 300)
+    with target.connect(receive_buffer=4096) as peer:
+        peer.flood(answers + header(1) + bytes(100_000))
+        if peer.rest() != answers:
+            return "cut-short"
+        return peer.ending()
+
+
+@case(
     "frame/ending/incomplete-frame-dropped",
     service="frame",
     requirements=("FRAME-002",),
