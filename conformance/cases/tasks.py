@@ -214,6 +214,13 @@ def one_of_each(target: Target, stack: ExitStack) -> dict[int, tuple[Client, Rep
     return found
 
 
+def bystanders(target: Target, stack: ExitStack) -> list[Client]:
+    """A client of every task process where their number is declared, else two of one process."""
+    if "task" not in target.workers:
+        return list(companions(target, stack))
+    return [caller for caller, _ in one_of_each(target, stack).values()]
+
+
 def processes(target: Target) -> dict[int, Reply]:
     """What every process of the `task` service says about itself, by pid. Raises Violation."""
     with ExitStack() as stack:

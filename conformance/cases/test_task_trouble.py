@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from time import monotonic
 
 from conformance.case import Unsupported, Violation, case
-from conformance.cases.tasks import Client, client, companions, in_less_than, request
+from conformance.cases.tasks import Client, bystanders, client, companions, in_less_than, request
 from conformance.exploration import explore
 from conformance.strategies import garbage
 from conformance.target.view import Target
@@ -187,14 +187,14 @@ def test_fin_after_requests(target: Target) -> str:
 def test_leaving(target: Target) -> str:
     """Clients that leave, with FIN or a reset, in mid-request or before the reply: nobody else notices."""
     with ExitStack() as stack:
-        bystanders = companions(target, stack)
+        others = bystanders(target, stack)
         for leave in (Peer.reset, Peer.close) * 4:
             for message in (request("sleep", {"seconds": 0.05}), request("worker"), b""):
                 with client(target) as leaver:
                     leaver.send(message)
                     leaver.peer.send(b'{"function": "ec')
                     leave(leaver.peer)
-        for bystander in bystanders:
+        for bystander in others:
             bystander.exchange("sleep", {"seconds": 0.1}, 0.1)
             bystander.usable()
     return "unharmed"
@@ -204,13 +204,13 @@ def test_leaving(target: Target) -> str:
 def test_garbage(target: Target) -> str:
     """Bytes without any plan, then a reset: other connections are served as before."""
     with ExitStack() as stack:
-        bystanders = companions(target, stack)
+        others = bystanders(target, stack)
 
         def check(data: bytes) -> None:
             with client(target) as stranger:
                 stranger.peer.send(data + b"\n" + data)
                 stranger.peer.reset()
-            for bystander in bystanders:
+            for bystander in others:
                 bystander.usable()
 
         explore(target, garbage(), check)
