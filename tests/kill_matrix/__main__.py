@@ -1,8 +1,8 @@
 """`python -m tests.kill_matrix`: run the suite against every faulty server of the zoo.
 
 By default each server meets only the cases that `kills.toml` names for it, which repeats the whole proof in
-minutes; a server that is not named there meets its whole sections. `--record` runs all sections against all
-servers and writes `kills.toml` anew. Exit status 0: the matrix is complete.
+minutes; a server that is not named there meets its whole sections. `--record` runs whole sections, and writes
+`kills.toml` anew, or with `--only` the lines of those servers. Exit status 0: the matrix is complete.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -31,13 +31,20 @@ HUNG = -1
 def main() -> int:
     """Judge every faulty server, write the page, and say what is missing."""
     options = arguments()
-    known = {} if options.record else tomllib.loads(KILLS.read_text("utf-8"))
-    servers = [each for each in zoo() if fnmatchcase(each.name, options.only)]
+    known: dict[str, list[str]] = tomllib.loads(KILLS.read_text("utf-8"))
+    servers = [
+        each for each in zoo() if fnmatchcase(each.name, options.only) or options.only in each.sections
+    ]
     matrix = Matrix(frozenset(listed()) if options.only == "*" else frozenset())
     with ThreadPoolExecutor(options.n) as pool:
-        for judgement in pool.map(lambda each: judge(each, known.get(each.name)), servers):
-            matrix.judgements.append(judgement)
-            print(f"{len(matrix.judgements):3}/{len(servers)} {summary(judgement)}", flush=True)
+        todo = [
+            pool.submit(judge, each, None if options.record else known.get(each.name)) for each in servers
+        ]
+        for future in as_completed(todo):
+            matrix.judgements.append(future.result())
+            print(f"{len(matrix.judgements):3}/{len(servers)} {summary(future.result())}", flush=True)
+    if options.record:
+        KILLS.write_text(recorded(known | matrix.selection()), "utf-8")
     return concluded(matrix, options)
 
 
@@ -45,7 +52,7 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.kill_matrix", description="Prove the suite.")
     parser.add_argument("--record", action="store_true", help="run everything, and write kills.toml anew")
-    parser.add_argument("--only", default="*", metavar="GLOB", help="these faulty servers")
+    parser.add_argument("--only", default="*", metavar="GLOB", help="faulty servers by name or section")
     parser.add_argument(
         "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the page goes"
     )
@@ -113,8 +120,6 @@ def concluded(matrix: Matrix, options: argparse.Namespace) -> int:
     options.report.mkdir(parents=True, exist_ok=True)
     (options.report / "kill-matrix.html").write_text(page(matrix), "utf-8")
     problems = matrix.problems()
-    if options.record:
-        KILLS.write_text(recorded(matrix), "utf-8")
     print()
     for problem in problems:
         print(f"GAP    {problem}")
@@ -124,10 +129,10 @@ def concluded(matrix: Matrix, options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def recorded(matrix: Matrix) -> str:
+def recorded(selection: dict[str, list[str]]) -> str:
     """`kills.toml`: for each faulty server the cases that must catch it."""
     lines = ["# For each faulty server the cases that must catch it. Written by `--record`."]
-    for name, cases in matrix.selection().items():
+    for name, cases in sorted(selection.items()):
         lines.append(f'"{name}" = [{", ".join(json.dumps(case) for case in cases)}]')
     return "\n".join(lines) + "\n"
 
