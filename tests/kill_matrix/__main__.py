@@ -44,7 +44,8 @@ def main() -> int:
             matrix.judgements.append(future.result())
             print(f"{len(matrix.judgements):3}/{len(servers)} {summary(future.result())}", flush=True)
     if options.record:
-        KILLS.write_text(recorded(known | matrix.selection()), "utf-8")
+        latest = tomllib.loads(KILLS.read_text("utf-8"))  # another part may have been recorded meanwhile
+        KILLS.write_text(recorded(latest | matrix.selection()), "utf-8")
     return concluded(matrix, options)
 
 
