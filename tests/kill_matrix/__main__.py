@@ -31,22 +31,28 @@ HUNG = -1
 def main() -> int:
     """Judge every faulty server, write the page, and say what is missing."""
     options = arguments()
-    known: dict[str, list[str]] = tomllib.loads(KILLS.read_text("utf-8"))
-    servers = [
-        each for each in zoo() if fnmatchcase(each.name, options.only) or options.only in each.sections
-    ]
+    servers = chosen(options.only)
+    known = {} if options.record else selections()
     matrix = Matrix(frozenset(listed()) if options.only == "*" else frozenset())
     with ThreadPoolExecutor(options.n) as pool:
-        todo = [
-            pool.submit(judge, each, None if options.record else known.get(each.name)) for each in servers
-        ]
+        todo = [pool.submit(judge, each, known.get(each.name)) for each in servers]
         for future in as_completed(todo):
             matrix.judgements.append(future.result())
             print(f"{len(matrix.judgements):3}/{len(servers)} {summary(future.result())}", flush=True)
-    if options.record:
-        latest = tomllib.loads(KILLS.read_text("utf-8"))  # another part may have been recorded meanwhile
-        KILLS.write_text(recorded(latest | matrix.selection()), "utf-8")
+    if options.record:  # another part may have been recorded meanwhile, so the file is read only now
+        KILLS.write_text(recorded(selections() | matrix.selection()), "utf-8")
     return concluded(matrix, options)
+
+
+def chosen(glob: str) -> list[Mutant]:
+    """Faulty servers by name or section, those first that meet every case: they take longest."""
+    found = [each for each in zoo() if fnmatchcase(each.name, glob) or glob in each.sections]
+    return sorted(found, key=lambda each: not each.is_degenerate)
+
+
+def selections() -> dict[str, list[str]]:
+    """What `kills.toml` says."""
+    return tomllib.loads(KILLS.read_text("utf-8"))
 
 
 def arguments() -> argparse.Namespace:
@@ -58,7 +64,7 @@ def arguments() -> argparse.Namespace:
         "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the page goes"
     )
     parser.add_argument(
-        "-n", type=int, default=os.cpu_count() or 2, metavar="PROCESSES", help="at the same time"
+        "-n", type=int, default=2 * (os.cpu_count() or 2), metavar="PROCESSES", help="at the same time"
     )
     return parser.parse_args()
 
