@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from conformance.outcomes import Violation
+from conformance.outcomes import Unsupported, Violation
 from conformance.target.process import Process, wait_until
 from conformance.target.view import Target
 from conformance.wire.address import Address, dial
@@ -76,6 +76,14 @@ def settled(target: Target) -> list[int]:
     children = target.process.children()
     while _changes(target.process, children, QUIET) and monotonic() < limit:
         children = target.process.children()
+    return children
+
+
+def staff(target: Target) -> list[int]:
+    """The children of a target that has some. Raises Unsupported for a server of a single process."""
+    children = settled(target)
+    if not children:
+        raise Unsupported("the target is a single process: none of its children can die or freeze")
     return children
 
 

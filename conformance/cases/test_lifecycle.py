@@ -24,6 +24,7 @@ from conformance.cases.processes import (
     run,
     served,
     settled,
+    staff,
     start,
     state,
     steady,
@@ -392,7 +393,7 @@ def test_master_killed_start_again(target: Target) -> str:
 @life("lifecycle/crash/killed", "LIFE-041")
 def test_crash_killed(target: Target) -> str:
     """A killed process is replaced by one new one at once; the others live on."""
-    before = settled(target)
+    before = staff(target)
     kill(target.process, before[0])
     repaired(target.process, set(before), before[0])
     served(target)
@@ -402,7 +403,7 @@ def test_crash_killed(target: Target) -> str:
 @life("lifecycle/crash/by-itself", "LIFE-041", service="task")
 def test_crash_by_itself(target: Target) -> str:
     """A process that ends itself, by `crash`, is replaced by one new one at once; the others live on."""
-    before = set(settled(target))
+    before = set(staff(target))
     with client(target) as caller:
         pid = caller.ask("worker")["pid"]
         caller.call("crash")
@@ -413,7 +414,7 @@ def test_crash_by_itself(target: Target) -> str:
 @life("lifecycle/crash/terminated", "LIFE-041", "LIFE-055")
 def test_crash_terminated(target: Target) -> str:
     """SIGTERM to one process ends that one, in order; it is replaced, and the others live on."""
-    before = settled(target)
+    before = staff(target)
     kill(target.process, before[0], signal.SIGTERM)
     repaired(target.process, set(before), before[0])
     served(target)
@@ -424,7 +425,7 @@ def test_crash_terminated(target: Target) -> str:
 def test_crash_twice(target: Target) -> str:
     """A process is replaced at once, also when it was a replacement that has lived for a while."""
     for _ in range(2):
-        before = settled(target)
+        before = staff(target)
         kill(target.process, before[-1])
         repaired(target.process, set(before), before[-1])
         steady(target.process, SETTLED)
@@ -436,7 +437,7 @@ def test_crash_same_id(target: Target) -> str:
     """The replacement takes over the id of the process that it replaces."""
     before = processes(target)
     victim = next(iter(before))
-    children = set(settled(target))
+    children = set(staff(target))
     kill(target.process, victim)
     repaired(target.process, children, victim)
     ids = sorted(myself["id"] for myself in processes(target).values())
@@ -448,7 +449,7 @@ def test_crash_same_id(target: Target) -> str:
 @life("lifecycle/crash/port-never-refuses", "LIFE-041", needs=("workers.text",))
 def test_port_never_refuses(target: Target) -> str:
     """While a process dies and is replaced, new connections are taken and served."""
-    before = settled(target)
+    before = staff(target)
     kill(target.process, before[0])
     for _ in range(50):
         served(target)
@@ -459,7 +460,7 @@ def test_port_never_refuses(target: Target) -> str:
 @life("lifecycle/crash/loop-is-throttled", "LIFE-042")
 def test_crash_loop(target: Target) -> str:
     """A process that dies whenever it is replaced is replaced a few times a second, not a hundred times."""
-    seen = replacements(target.process, settled(target)[-1], LOOP)
+    seen = replacements(target.process, staff(target)[-1], LOOP)
     if not seen:
         raise Violation("not-repaired", f"nobody took its place within {LOOP:g} s")
     if len(seen) > FORKS:
@@ -470,7 +471,7 @@ def test_crash_loop(target: Target) -> str:
 @life("lifecycle/frozen/not-replaced", "LIFE-049")
 def test_frozen_not_replaced(target: Target) -> str:
     """A process that is halted (SIGSTOP) has not ended: nobody takes its place."""
-    frozen = settled(target)[0]
+    frozen = staff(target)[0]
     kill(target.process, frozen, signal.SIGSTOP)
     try:
         steady(target.process)
@@ -482,6 +483,6 @@ def test_frozen_not_replaced(target: Target) -> str:
 @life("lifecycle/frozen/stopped-with-the-rest", "LIFE-049", needs=("stop",))
 def test_frozen_stopped(target: Target) -> str:
     """`stop` ends a process that is halted too."""
-    kill(target.process, settled(target)[0], signal.SIGSTOP)
+    kill(target.process, staff(target)[0], signal.SIGSTOP)
     stop(target)
     return "done"
