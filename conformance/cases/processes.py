@@ -27,7 +27,7 @@ STOP = 10.0
 QUIET = 0.2
 """Seconds without a change after which a master has forked all that it wants to fork."""
 
-WATCH = 0.5
+WATCH = 1.0
 """Seconds in which a master that acts at once would have acted."""
 
 
