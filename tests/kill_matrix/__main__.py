@@ -46,7 +46,7 @@ def main() -> int:
 
 def chosen(glob: str) -> list[Mutant]:
     """Faulty servers by name or section, those first that meet every case: they take longest."""
-    found = [each for each in zoo() if fnmatchcase(each.name, glob) or glob in each.sections]
+    found = [each for each in zoo() if any(fnmatchcase(word, glob) for word in (each.name, *each.sections))]
     return sorted(found, key=lambda each: not each.is_degenerate)
 
 
