@@ -81,11 +81,10 @@ class Matrix:
     def selection(self) -> dict[str, list[str]]:
         """For each server the cases that together repeat the proof: every catch where it is quickest."""
         chosen: dict[str, set[str]] = {}
-        for case in self.cases:
+        for case in sorted(frozenset().union(*(each.kills for each in self.judgements))):
             catchers = [each for each in self.judgements if case in each.kills]
-            if catchers:
-                quickest = min(catchers, key=lambda each: each.pace(case))
-                chosen.setdefault(quickest.mutant.name, set()).add(case)
+            quickest = min(catchers, key=lambda each: each.pace(case))
+            chosen.setdefault(quickest.mutant.name, set()).add(case)
         for each in self.judgements:
             if each.kills and each.mutant.name not in chosen:
                 chosen[each.mutant.name] = {min(each.kills, key=each.pace)}
