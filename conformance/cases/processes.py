@@ -114,9 +114,12 @@ def repaired(process: Process, before: set[int], dead: int) -> None:
     steady(process)
 
 
-def steady(process: Process, seconds: float = WATCH) -> None:
-    """The same children all the time, none more and none less. Raises Violation `changes`."""
-    before = process.children()
+def steady(process: Process, seconds: float = WATCH, before: list[int] | None = None) -> None:
+    """The same children all the time, none more and none less: `before`, or those of now.
+
+    Raises Violation `changes`.
+    """
+    before = process.children() if before is None else before
     if _changes(process, before, seconds):
         _misses("changes", set(before), set(process.children()))
 
