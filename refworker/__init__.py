@@ -6,8 +6,9 @@ from refworker.address import AddressError
 from refworker.client import AsyncTcpConnection
 from refworker.connection import TcpConnection
 from refworker.protocols.registry import register_protocol
+from refworker.quota import Quota
 from refworker.status import CONNECT_FAIL, SEND_FAIL, Status, statistics
-from refworker.supervisor import run_all, stop_all
+from refworker.supervisor import reload_service, run_all, stop_all, stop_service
 from refworker.tasks import Dispatcher, TaskError, TaskWorker
 from refworker.timer import Timer
 from refworker.worker import Worker
@@ -18,6 +19,7 @@ __all__ = [
     "AddressError",
     "AsyncTcpConnection",
     "Dispatcher",
+    "Quota",
     "Status",
     "TaskError",
     "TaskWorker",
@@ -26,7 +28,9 @@ __all__ = [
     "Worker",
     "__version__",
     "register_protocol",
+    "reload_service",
     "run_all",
     "statistics",
     "stop_all",
+    "stop_service",
 ]

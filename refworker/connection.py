@@ -19,7 +19,7 @@ from itertools import chain, count
 from typing import Any, ClassVar, Protocol, cast
 
 from refworker.callbacks import ConnectionCallbacks, Function, logger, spawn
-from refworker.endpoints import Endpoints, tune
+from refworker.endpoints import Endpoints, is_readable, tune
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Event, Signal, as_bytes
 from refworker.protocols.registry import Factory
 from refworker.status import SEND_FAIL, Status, statistics
@@ -28,6 +28,9 @@ LARGE, MANY = 4096, 256
 """So many bytes of one reply, or so many replies, are written though more messages wait in the chunk."""
 
 ESTABLISHED, CLOSED = Status.ESTABLISHED, Status.CLOSED  # looked up for every message
+
+NORMAL, GOING_AWAY = 1000, 1001
+"""Why a connection ends, for protocols that tell (RFC 6455 section 7.4.1; LIFE-078)."""
 
 PAUSED, ENDED, SUSPENDED = 1, 2, 4
 """Why a connection is stalled: `pause_recv`, its end, async handlers. One number holds it all: two bits, and
@@ -51,9 +54,9 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
 
     __slots__ = (
         "__dict__", "__weakref__", "_backlog", "_batch", "_codec", "_congested", "_draining",
-        "_eof", "_farewell", "_on_message", "_owed", "_pending", "_pushed", "_stalled", "_tasks", "_timer",
-        "_transport", "bytes_read", "id", "linger_timeout", "max_send_buffer_size", "real_id", "status",
-        "worker",
+        "_eof", "_farewell", "_leaving", "_on_message", "_owed", "_pending", "_pushed", "_stalled",
+        "_tasks", "_timer", "_transport", "bytes_read", "id", "linger_timeout", "max_send_buffer_size",
+        "real_id", "status", "worker",
     )  # fmt: skip
 
     default_max_send_buffer_size: ClassVar[int] = 1024 * 1024
@@ -65,6 +68,8 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
     """Seconds that a protocol's opening handshake may take (WS-006)."""
     farewell_timeout: ClassVar[float] = 5.0
     """Seconds that the peer's answer to a protocol's own farewell (a WebSocket Close) may take."""
+    first_word_timeout: ClassVar[float] = 0.3
+    """Seconds that a client which has said nothing yet has to begin when its worker stops (LIFE-075)."""
 
     _ids = count(1)
 
@@ -85,7 +90,7 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         self._stalled = self._owed = 0
         self._pending: Iterator[Any] | None = None
         self._backlog: list[bytes] = []
-        self._eof = self._farewell = self._congested = self._draining = False
+        self._eof = self._farewell = self._congested = self._draining = self._leaving = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -112,7 +117,7 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=0)
         tune(self._transport.get_extra_info("socket"))
         self.status = Status.ESTABLISHED
-        statistics.connections += 1
+        statistics.living[self.real_id] = self
         self._say_first()
         if self._codec.overdue():
             self._deadline(self.handshake_timeout, self._expect_opening)
@@ -307,7 +312,7 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
 
     def _send_now(self, data: bytes) -> bool | None:
         """Outside a batch, or while the buffer is not empty: who sends must hear when it is too much."""
-        if self._congested and self._queued() >= self.max_send_buffer_size:
+        if self._congested and self.get_send_buffer_queue_size() >= self.max_send_buffer_size:
             return self._refuse("send buffer full and drop package")
         if self._batch:
             self._push_batch()  # a protocol's reply to go first
@@ -331,7 +336,7 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         transport.write(data)
         if not self._congested:
             return True
-        if self._queued() >= self.max_send_buffer_size:
+        if self.get_send_buffer_queue_size() >= self.max_send_buffer_size:
             statistics.buffer_full += 1
             self._tell("on_buffer_full")
         return None
@@ -346,11 +351,8 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         batch, self._batch = self._batch, None
         if batch and self.status is not CLOSED:
             self._push(batch[0] if len(batch) == 1 else b"".join(batch))
-        if self._stalled & ENDED:
-            self._shut()
-
-    def _queued(self) -> int:
-        return self._transport.get_write_buffer_size() if self._transport else 0
+        if self._leaving:
+            self._shut() if self._stalled & ENDED else self._leave()
 
     def _refuse(self, reason: str) -> bool:
         statistics.send_fail += 1
@@ -360,7 +362,7 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
     @property
     def bytes_written(self) -> int:
         """Bytes that the kernel has taken, framing included (TCP-008)."""
-        return self._pushed - self._queued()
+        return self._pushed - self.get_send_buffer_queue_size()
 
     # -- closing -----------------------------------------------------------------------------------
 
@@ -375,9 +377,17 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         self._end(Status.ENDING, data, raw)
 
     def drain(self) -> None:
-        """Close as soon as no async handler is at work and no reply is owed: how a worker stops."""
-        self._draining = True
+        """Close as soon as all that has arrived is answered: how a worker stops. Half a message is waited
+        for, and so is the first word of a new client, for `first_word_timeout` (LIFE-068, LIFE-069).
+        """
+        self._draining = self._leaving = True
+        if not self.bytes_read and self.status is ESTABLISHED:
+            self._deadline(self.first_word_timeout, self._give_up_waiting)
         self._leave()
+
+    def _give_up_waiting(self) -> None:
+        if not self.bytes_read:
+            self._finish(Status.CLOSING)
 
     def hold(self) -> None:
         """A reply is owed: the peer's FIN, or the worker's stop, closes this connection after `release`."""
@@ -392,8 +402,13 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         """Close, if there is a reason to and nothing is owed or waiting."""
         if self._owed or self._stalled >= SUSPENDED:
             return
-        if self._draining or (self._eof and not self._stalled):
-            self.close()
+        if (self._eof and not self._stalled) or (self._draining and self._is_at_rest()):
+            self._finish(Status.CLOSING)
+
+    def _is_at_rest(self) -> bool:
+        """Whether everything that the peer has sent is handled, what the kernel still holds included."""
+        waiting = self._pending or self._backlog or self._batch is not None or self._codec.unfinished()
+        return bool(self.bytes_read) and not waiting and not is_readable(self._transport)
 
     def destroy(self) -> None:
         """Close at once and discard the send queue; `on_close` has run when this returns (TCP-016)."""
@@ -409,13 +424,14 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
             last = as_bytes(data) if raw else self._codec.encode(data)
         return self._finish(status, last)
 
-    def _finish(self, status: Status, last: bytes, answered: bool = False) -> None:
+    def _finish(self, status: Status, last: bytes = b"", answered: bool = False) -> None:
         """Say the last words and stop listening; only the first call counts."""
         if self._stalled & ENDED:
             return
         self._stalled |= ENDED
+        self._leaving = True
         self.status = status
-        farewell = b"" if answered else self._codec.farewell()
+        farewell = b"" if answered else self._codec.farewell(GOING_AWAY if self._draining else NORMAL)
         self._farewell = bool(farewell)
         if last or farewell:
             self._write(last + farewell)
@@ -468,8 +484,7 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
     def _closed(self) -> None:
         if self.status is CLOSED:
             return
-        if self._transport:
-            statistics.connections -= 1
+        statistics.living.pop(self.real_id, None)
         self.status = Status.CLOSED
         self._stalled |= ENDED
         self._pending = None

@@ -1,9 +1,14 @@
-"""Who is at the two ends of a connection (manual: tcp-connection/get-remote-ip and relatives; TCP-006)."""
+"""What can be asked about a connection: who is at its ends, and what waits in it (manual:
+tcp-connection/get-remote-ip and relatives; TCP-006).
+"""
 
 import asyncio
+import select
 import socket
 from contextlib import suppress
 from typing import Any
+
+from refworker.protocols.base import Codec
 
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 55), (socket.TCP_KEEPINTVL, 55), (socket.TCP_KEEPCNT, 1))
 """Seconds, seconds, probes (TCP-020)."""
@@ -15,6 +20,8 @@ class Endpoints:
     __slots__ = ()
 
     _transport: asyncio.Transport | None
+    _backlog: list[bytes]
+    _codec: Codec
 
     def get_remote_ip(self) -> str:
         """The peer's IP address, without brackets; empty for a Unix socket."""
@@ -40,6 +47,14 @@ class Endpoints:
         """This side as `ip:port` or `[ip]:port`."""
         return printable(*self._endpoint("sockname"))
 
+    def get_send_buffer_queue_size(self) -> int:
+        """Bytes that were accepted and that the kernel has not taken yet."""
+        return self._transport.get_write_buffer_size() if self._transport else 0
+
+    def get_recv_buffer_queue_size(self) -> int:
+        """Bytes that were received and not delivered yet."""
+        return sum(map(len, self._backlog)) + self._codec.unfinished()
+
     def _endpoint(self, which: str) -> tuple[str, int]:
         name = self._transport.get_extra_info(which) if self._transport else None
         if not isinstance(name, tuple):
@@ -51,6 +66,15 @@ class Endpoints:
 def printable(host: str, port: int) -> str:
     """`ip:port`, IPv6 in brackets; empty for an endpoint without address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}" if host else ""
+
+
+def is_readable(transport: asyncio.Transport | None) -> bool:
+    """Whether the kernel holds input, or an end of it, that the transport has not read yet."""
+    if transport is None or transport.is_closing():
+        return False
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def tune(sock: Any) -> None:

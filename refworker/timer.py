@@ -59,6 +59,11 @@ _ids = count(1)
 
 
 class Timer:
+    @staticmethod
+    def count() -> int:
+        """Pending timers."""
+        return len(_timers)
+
     """The timers of this process. Ids are positive integers and never reused (TIMER-003)."""
 
     @staticmethod

@@ -21,12 +21,15 @@ its end.
 import asyncio
 import errno
 import socket
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 from refworker.address import Address, AddressError, parse_address
 from refworker.callbacks import Callback, ConnectionCallbacks, Function, logger, set_callbacks
 from refworker.connection import TcpConnection
 from refworker.protocols.registry import Factory, server_codec
+from refworker.quota import Quota
 from refworker.status import statistics
 
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -53,7 +56,14 @@ class Worker(ConnectionCallbacks):
     """One service: `count` processes that listen on `address` and call the callbacks (LIFE-001, LIFE-013)."""
 
     on_worker_start = Callback()
+    on_worker_reload = Callback()
+    """A reload has come: before the process leaves, or instead where it is not `reloadable` (LIFE-063)."""
+    on_worker_drain = Callback()
+    """The process leaves: its connections still stand, and what is sent here is delivered."""
     on_worker_stop = Callback()
+    """The connections are closed: the last thing that a process does."""
+    on_worker_exit = Callback()
+    """In the master, with the worker, the raw wait status and the pid of a process that has ended (LIFE-044)."""
 
     def __init__(
         self,
@@ -65,57 +75,91 @@ class Worker(ConnectionCallbacks):
         max_connections: int | None = None,
         backlog: int = 4096,
         stop_timeout: float = 2.0,
+        user: str = "",
+        group: str = "",
+        reuse_port: bool = False,
+        reloadable: bool = True,
+        quota: Quota | None = None,
         **callbacks: Any,
     ) -> None:
         """Take notes; nothing is opened yet.
 
         `address` is `scheme://host:port`, or empty for a worker that only runs `on_worker_start`, timers and
         outgoing connections. `protocol` is a user's own (see `protocols/custom.py`). A process with
-        `max_connections` open ones accepts no more until one is closed. Raises AddressError for an address
-        that cannot be meant, TypeError for an unknown callback.
+        `max_connections` open ones accepts no more until one is closed. Processes run as `user` and `group`
+        where the master is root. With `reuse_port` each process has a listening socket of its own, and the
+        kernel spreads connections evenly (LIFE-011). A reload leaves the processes of a worker that is not
+        `reloadable` alone. After its `quota` a process is replaced. Raises AddressError for an address that
+        cannot be meant, TypeError for an unknown callback.
         """
         if count < 1:
             raise ValueError(f"count is the number of processes, at least 1, not {count}")
-        self.address, self.name, self.count = address, name, count
+        self.address, self.name, self.count = address, name or "none", count
         self.max_connections, self.backlog, self.stop_timeout = max_connections, backlog, stop_timeout
+        self.user, self.group, self.quota = user, group, quota or Quota()
+        self.reuse_port, self.reloadable = reuse_port, reloadable
         self.id = 0
         self.connections: dict[int, TcpConnection] = {}
         self._target: Address | None = None
         self._codec: Factory | None = None
         if address:
             self._target, self._codec = parse(address, protocol)
-        self._socket: socket.socket | None = None
+        self._socket: socket.socket | None = None  # this process's; in a master that forks: the first
+        self.listeners: list[socket.socket] = []
         self._port = 0
         self._accepting = False
         self._starting: set[asyncio.Task[Any]] = set()
         self._empty = asyncio.Event()
+        self._patience: asyncio.Timeout | None = None
         set_callbacks(self, callbacks)
         _registered.append(self)
 
     # -- the master's side -------------------------------------------------------------------------
 
-    def bind(self) -> None:
-        """Open the listening socket, if there is none yet. Raises OSError with the cause and the cure
-        (LIFE-033).
+    def bind(self, inherited: Sequence[socket.socket] = ()) -> None:
+        """Open the listening socket, or one for each process with `reuse_port`, where it is not `inherited`
+        from a master that was this one. Raises OSError with the cause and the cure (LIFE-033).
         """
-        if self._target and not self._socket:
+        self.listeners += inherited
+        wanted = self.count if self.reuse_port else 1
+        if self._target and len(self.listeners) < wanted:
             try:
-                self._socket = listen(self._target, self.backlog)
+                self._listen(wanted)
             except OSError as problem:
                 raise OSError(problem.errno, self._explained(problem)) from problem
+        if self.listeners:
+            self._socket = self.listeners[0]
             self._port = int(self._socket.getsockname()[1])
+
+    def _listen(self, wanted: int) -> None:
+        assert self._target
+        while len(self.listeners) < wanted:
+            port = self.listeners[0].getsockname()[1] if self.listeners else self._target.port
+            target = replace(self._target, port=port)
+            self.listeners.append(listen(target, self.backlog, reuse_port=self.reuse_port))
 
     def _explained(self, problem: OSError) -> str:
         cause = f"cannot listen on {self.address}: {problem.strerror or problem}"
         cure = CURES.get(problem.errno or 0)
         return f"{cause}; {cure}" if cure else cause
 
+    def keep(self, number: int) -> None:
+        """In the process `number`: of the listening sockets only its own is left open."""
+        self.id = number
+        if self.listeners:
+            self._socket = self.listeners.pop(number if self.reuse_port else 0)
+            self._close_listeners()
+            self.listeners = [self._socket]
+
     def release(self) -> None:
         """Close the listening socket in this process; others keep theirs."""
         self._pause_accepting()
-        if self._socket:
-            self._socket.close()
-            self._socket = None
+        self._close_listeners()
+        self._socket = None
+
+    def _close_listeners(self) -> None:
+        while self.listeners:
+            self.listeners.pop().close()
 
     @property
     def port(self) -> int:
@@ -130,33 +174,45 @@ class Worker(ConnectionCallbacks):
 
     async def start(self) -> None:
         """Run `on_worker_start`, then accept. Raises what `on_worker_start` raises (LIFE-035)."""
-        await self._tell(self.on_worker_start.function)
+        await self._called(self.on_worker_start.function)
         self._go_on_accepting()
 
     async def stop(self, timeout: float | None = None) -> None:
-        """Stop accepting, run `on_worker_stop`, close the connections; what is not closed after `timeout`
-        seconds is destroyed.
+        """Stop accepting, run `on_worker_drain`, let every connection finish what is in hand and close it,
+        cut what is left after `timeout` seconds, run `on_worker_stop`.
         """
         self.release()
-        try:
-            await self._tell(self.on_worker_stop.function)
-        except Exception:
-            logger.exception("on_worker_stop of worker %s failed", self.name)
+        await self.tell("on_worker_drain")
         for connection in tuple(self.connections.values()):
             connection.drain()
         await self._emptied(self.stop_timeout if timeout is None else timeout)
         for connection in tuple(self.connections.values()):
             connection.destroy()
+        await self.tell("on_worker_stop")
+
+    def hurry(self, timeout: float) -> None:
+        """Cut what is left of a stop that is under way to `timeout` seconds."""
+        if self._patience and (due := self._patience.when()) is not None:
+            self._patience.reschedule(min(due, asyncio.get_running_loop().time() + timeout))
 
     async def _emptied(self, timeout: float) -> None:
         if self.connections:
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(timeout) as self._patience:
                     await self._empty.wait()
             except TimeoutError:
                 logger.info("worker %s: %d connections had to be cut", self.name, len(self.connections))
 
-    async def _tell(self, callback: Function | None) -> None:
+    async def tell(self, callback: str) -> None:
+        """Run one of the callbacks about the process's life; an exception is logged, and ends nothing (LIFE-077,
+        LIFE-085).
+        """
+        try:
+            await self._called(getattr(self, callback).function)
+        except Exception:
+            logger.exception("%s of worker %s failed", callback, self.name)
+
+    async def _called(self, callback: Function | None) -> None:
         if callback and asyncio.iscoroutine(result := callback(self)):
             await result
 
@@ -248,12 +304,14 @@ def parse(address: str, protocol: Any) -> tuple[Address, Factory]:
         raise AddressError(f"{address!r}: {problem}") from None
 
 
-def listen(target: Address, backlog: int) -> socket.socket:
+def listen(target: Address, backlog: int, *, reuse_port: bool = False) -> socket.socket:
     """A listening socket; `[::]` takes IPv4 clients as well (TCP-007). Raises OSError."""
     family, kind, number, _, name = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, number)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind(name)

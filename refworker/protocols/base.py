@@ -20,7 +20,7 @@ passed in.
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 MAX_PACKAGE_SIZE = 10 * 1024 * 1024
 """Default limit of one message's payload in bytes: room for a large document, no room to exhaust a process
@@ -65,6 +65,8 @@ class Codec(Protocol):
     """Limit of one message's payload in bytes: without delimiter, header or length field. May be set at any
     time.
     """
+    name: ClassVar[str]
+    """What lists of connections call the protocol."""
 
     @property
     def opening(self) -> bytes:
@@ -82,6 +84,9 @@ class Codec(Protocol):
         """What this side says before it closes, else `b""`. If not empty, the peer's own farewell is awaited:
         `feed` gives `Close`.
         """
+
+    def unfinished(self) -> int:
+        """Bytes that are kept of a message whose rest has not come yet; at least 1 where one is under way."""
 
     def overdue(self) -> Close | None:
         """The end of a conversation whose opening is not complete by now; None where it is or none is due."""
@@ -108,6 +113,7 @@ class Plain:
     """What the codecs without opening and farewell have in common."""
 
     __slots__ = ("max_package_size",)
+    name: ClassVar[str]
     opening = b""
 
     def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
@@ -117,6 +123,10 @@ class Plain:
         """Nothing: the FIN says it."""
         return b""
 
+    def unfinished(self) -> int:
+        """Nothing is kept."""
+        return 0
+
     def overdue(self) -> None:
         """Never: the first byte may be a message's."""
 
@@ -125,6 +135,7 @@ class Raw(Plain):
     """`tcp://`: bytes as they come, with no boundaries; nothing to limit, since nothing is kept (TCP-001)."""
 
     __slots__ = ()
+    name = "tcp"
 
     def feed(self, data: bytes) -> list[Any]:
         """Every chunk is a message."""

@@ -33,6 +33,7 @@ class Custom(Plain):
     """The codec around a user's protocol, for one connection (CUSTOM-001 to CUSTOM-010)."""
 
     __slots__ = ("_buffer", "_connection", "_decode", "_encode", "_input", "_need")
+    name = "custom"
 
     def __init__(self, protocol: Any, connection: Any, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
         super().__init__(max_package_size)
@@ -90,6 +91,10 @@ class Custom(Plain):
         `connection.consume_recv_buffer`.
         """
         del self._buffer[:count]
+
+    def unfinished(self) -> int:
+        """Bytes of a package whose end is still to come."""
+        return len(self._buffer)
 
     def encode(self, message: Any) -> bytes:
         """Whatever the protocol's `encode` gives; TypeError unless it is bytes, so that nothing unframed is

@@ -19,6 +19,7 @@ class Frame(Plain):
     """The codec of `frame://`; messages are `bytes`."""
 
     __slots__ = ("_need", "_tail")
+    name = "Frame"
 
     def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
         super().__init__(max_package_size)
@@ -61,6 +62,10 @@ class Frame(Plain):
         if length < HEADER.size:
             return Close(error=f"frame: length {length} is impossible, it counts its own {HEADER.size} bytes")
         return Close(error=f"frame: length {length} exceeds max_package_size ({self.max_package_size})")
+
+    def unfinished(self) -> int:
+        """Bytes of a message whose end is still to come."""
+        return len(self._tail)
 
     def encode(self, message: Any) -> bytes:
         """Length and payload. Raises ValueError for a payload whose length does not fit into 32 bits

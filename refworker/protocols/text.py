@@ -18,6 +18,7 @@ class Text(Plain):
     """The codec of `text://`; messages are `bytes`."""
 
     __slots__ = ("_tail",)
+    name = "Text"
 
     def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
         super().__init__(max_package_size)
@@ -59,6 +60,10 @@ class Text(Plain):
 
     def _refusal(self) -> Close:
         return Close(error=f"text: a line is longer than max_package_size ({self.max_package_size} bytes)")
+
+    def unfinished(self) -> int:
+        """Bytes of a message whose end is still to come."""
+        return len(self._tail)
 
     def encode(self, message: Any) -> bytes:
         """The line and its LF. An LF inside the message would end it there: split or escape such messages

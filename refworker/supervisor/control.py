@@ -9,7 +9,7 @@ import os
 import selectors
 import socket
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,11 +41,19 @@ class Session:
 
     def __init__(self, channel: Channel, server: "ControlServer") -> None:
         self.channel, self._server = channel, server
+        self.request: Message | None = None
+        """What it has asked and not been told yet."""
         self._silence = server.agenda.later(SILENCE, self.close)
         server.selector.register(channel, selectors.EVENT_READ, self._ready)
 
+    def taken(self, request: Message) -> None:
+        """It has said something: from now on it may take its time."""
+        self._silence.cancel()
+        self.request = request
+
     def reply(self, message: Message) -> None:
         """Send an answer; what the client does not read at once follows when it does."""
+        self.request = None
         if self.channel.fileno() >= 0 and not self.channel.send(message):
             self.close()  # it asks and asks and does not read
         self._watch()
@@ -78,7 +86,6 @@ class Session:
     def _read(self) -> None:
         try:
             for request in self.channel.receive():
-                self._silence.cancel()
                 self._server.obey(self, request)
         except EOFError:
             self.close()
@@ -87,33 +94,65 @@ class Session:
             self.close()
 
 
-Command = Callable[[Session], None]
+Command = Callable[[Session, Message], None]
 
 
 class ControlServer:
     """Listens on `path` and passes each known command to its function."""
 
     def __init__(
-        self, path: Path, commands: Mapping[str, Command], selector: selectors.BaseSelector, agenda: Agenda
+        self,
+        path: Path,
+        commands: Mapping[str, Command],
+        selector: selectors.BaseSelector,
+        agenda: Agenda,
+        inherited: int = -1,
     ) -> None:
-        """Open the socket. Raises ControlError. The caller holds the lock of the service, so a socket file
-        that nobody listens on is a dead predecessor's.
+        """Open the socket, unless its descriptor is `inherited`. Raises ControlError. The caller holds the
+        lock of the service, so a socket file that nobody listens on is a dead predecessor's.
         """
         self.path, self.selector, self.agenda = path, selector, agenda
         self._commands = commands
         self.sessions: set[Session] = set()
-        self._listener = opened(path)
+        self._listener = opened(path) if inherited < 0 else socket.socket(fileno=inherited)
         self._listen()
 
     def obey(self, session: Session, request: Message) -> None:
         """Pass a request on, or say what is wrong with it."""
         name = request.get("command")
         command = self._commands.get(name) if isinstance(name, str) else None
+        session.taken(request)
         if command:
-            command(session)
+            command(session, request)
         else:
             known = ", ".join(self._commands)
             session.reply({"error": f"unknown command {str(name)[:40]!r}; known are {known}"})
+
+    def fileno(self) -> int:
+        """Where it listens."""
+        return self._listener.fileno()
+
+    def bequeath(self) -> list[Message]:
+        """The open sessions and what they wait for, for the next self of this process."""
+        return [
+            {"descriptor": session.channel.fileno(), "request": session.request} for session in self.sessions
+        ]
+
+    def resume(self, rows: Iterable[Message], waiting: str) -> list[Session]:
+        """Go on with the sessions of a former self: ask again what they wait for. Returns those that wait for
+        the end of the command `waiting`, which is not asked again.
+        """
+        held = []
+        for row in rows:
+            session = Session(Channel(socket.socket(fileno=row["descriptor"]), MAX_REQUEST), self)
+            self.sessions.add(session)
+            request = row["request"]
+            if request and request["command"] == waiting:
+                session.taken(request)
+                held.append(session)
+            elif request:
+                self.obey(session, request)
+        return held
 
     def close(self) -> None:
         """Remove the socket. Sessions stay open to the very end of the process."""

@@ -49,6 +49,10 @@ class PidFile:
             time.sleep(PAUSE)
         raise AlreadyRunning(pid)
 
+    def fileno(self) -> int:
+        """The descriptor that holds the lock: who has it has the lock, also after an execve."""
+        return self._descriptor
+
     def write(self) -> None:
         """Write this process's pid."""
         text = f"{os.getpid()}\n".encode()

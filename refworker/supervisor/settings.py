@@ -3,10 +3,13 @@
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 LOOPS = ("asyncio", "uvloop")
+DEFAULT_LOG = "refworker.log"
 
 
 class SettingError(ValueError):
@@ -15,12 +18,21 @@ class SettingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a service is run. `pid_file` is absolute, `stop_timeout` in seconds, `loop` one of `LOOPS`."""
+    """How a service is run: `run_all` explains each. Paths are absolute, times in seconds, sizes in bytes."""
 
     program: str
     pid_file: Path
+    log_file: Path | None
+    log_file_max_size: int
+    stdout_file: Path
+    daemonize: bool
     stop_timeout: float
+    graceful_timeout: float
+    busy_report: float
+    busy_timeout: float | None
     loop: str
+    on_master_reload: Callable[[], Any] | None
+    on_master_stop: Callable[[], Any] | None
 
     @property
     def title(self) -> str:
@@ -33,15 +45,37 @@ class Settings:
         return self.pid_file.with_name(f"{self.pid_file.name}.sock")
 
 
-def make_settings(pid_file: str | Path | None, stop_timeout: float, loop: str | None) -> Settings:
-    """Fill in the defaults: the pid file lies beside the program and carries its name (LIFE-100); the loop is
+def make_settings(
+    *,
+    pid_file: str | Path | None,
+    log_file: str | Path | None,
+    stdout_file: str | Path,
+    loop: str | None,
+    **others: Any,
+) -> Settings:
+    """Fill in the defaults: files lie beside the program and carry its name (LIFE-100); the loop is
     `REFWORKER_LOOP`, or asyncio's own. Raises SettingError.
     """
-    if not 0 <= stop_timeout < float("inf"):
-        raise SettingError(f"stop_timeout is a number of seconds from 0 up, not {stop_timeout}")
+    for name in ("stop_timeout", "graceful_timeout", "busy_report", "busy_timeout"):
+        seconds = others[name]
+        if seconds is not None and not 0 <= seconds < float("inf"):
+            raise SettingError(f"{name} is a number of seconds from 0 up, not {seconds}")
     script = Path(getattr(sys.modules["__main__"], "__file__", None) or "program")
     path = Path(pid_file) if pid_file else script.with_name(f"refworker.{script.name}.pid")
-    return Settings(script.name, path.absolute(), stop_timeout, checked_loop(loop))
+    return Settings(
+        program=script.name,
+        pid_file=path.absolute(),
+        log_file=Path(log_file).absolute() if log_file else None,
+        stdout_file=Path(stdout_file).absolute(),
+        loop=checked_loop(loop),
+        **others,
+    )
+
+
+def default_log() -> Path:
+    """Where a daemon logs that was told nothing: beside the program."""
+    script = Path(getattr(sys.modules["__main__"], "__file__", None) or "program")
+    return script.with_name(DEFAULT_LOG).absolute()
 
 
 def checked_loop(name: str | None) -> str:

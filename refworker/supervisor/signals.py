@@ -5,15 +5,26 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Each of them stops the service, or, sent to a single process, that process (LIFE-054, LIFE-055)."""
 
-IGNORED = (signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2)
-"""SIGPIPE: writing tells it better. The other two: to die of them, as is their default, helps nobody."""
+GRACEFUL = (signal.SIGQUIT, signal.SIGUSR2)
+"""Stop and reload in their patient form."""
 
-HEARD = (*STOPPING, signal.SIGCHLD)
+RELOADING = (signal.SIGUSR1, signal.SIGUSR2)
+
+IGNORED = (signal.SIGPIPE,)
+"""Writing tells it better."""
+
+COMMANDS = (*STOPPING, signal.SIGQUIT, *RELOADING)
+"""What people and programs send; SIGTSTP and SIGABRT do what they do everywhere."""
+
+HEARD = (*COMMANDS, signal.SIGCHLD)
 
 USED = (*HEARD, *IGNORED)
+
+REPORT = signal.SIGRTMIN + 1
+"""The master to a process that does not answer: write to the log where you are (`faulthandler`)."""
 
 
 class SignalInbox:
@@ -76,6 +87,11 @@ def held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def hold_back() -> None:
+    """Let signals wait until `let_in`, over an execve too."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, USED)
+
+
 def let_in() -> None:
-    """In the child: from now on signals arrive."""
+    """From now on signals arrive, those that have waited first."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, USED)

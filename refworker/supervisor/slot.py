@@ -1,12 +1,12 @@
-"""The place of one process: worker and id stay, processes come and go (LIFE-008, LIFE-041)."""
+"""The place of one process: worker and id stay, processes come and go (LIFE-008, LIFE-041).
+
+While a place is renewed two processes share it: the old one serves until the new one is ready, so that at no
+moment nobody does (LIFE-073).
+"""
 
 import os
 import re
-import selectors
-import signal
 import socket
-import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,41 +14,49 @@ from typing import NoReturn
 
 from refworker.callbacks import logger
 from refworker.supervisor import signals
-from refworker.supervisor.agenda import Agenda
+from refworker.supervisor.agenda import Appointment
 from refworker.supervisor.backoff import FIRST_DELAY, Backoff
-from refworker.supervisor.channel import Channel, Message, MessageError
-from refworker.supervisor.process import flush_output
-from refworker.supervisor.states import SLOT, SlotEvent, SlotState, step
+from refworker.supervisor.channel import Channel
+from refworker.supervisor.child import Child, Office
+from refworker.supervisor.output import flush_output
+from refworker.supervisor.states import SLOT, ChildEvent, SlotEvent, SlotState, step
 from refworker.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
-    """What a slot needs of the master: its loop, its agenda, and whom to tell."""
+class Farewell:
+    """How a process that is replaced or stopped is told to go: seconds, why, and whether that is long."""
 
-    selector: selectors.BaseSelector
-    agenda: Agenda
+    timeout: float
+    reason: str
+    graceful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a slot asks of the master."""
+
+    office: Office
     become_child: Callable[["Slot", Channel], NoReturn]
-    """Called in the forked child; never returns there."""
-    heard: Callable[["Slot", Message], None]
-    """Called with every message of the process that is not `ready`."""
+    """Called in the forked process; never returns there."""
+    failed: Callable[["Slot", str], None]
+    """Called when a process did not start, with the reason."""
 
 
 class Slot:
-    """One process of one worker, and the record of its predecessors."""
+    """One process of one worker, and its successor."""
 
-    def __init__(self, worker: Worker, number: int, office: Office) -> None:
-        """`number` is the id of the worker's process, 0 to count - 1."""
-        self.worker, self.number, self._office = worker, number, office
-        self.address = listening(worker)
+    def __init__(self, worker: Worker, index: int, number: int, bench: Bench) -> None:
+        """`index` counts the program's workers, `number` the worker's processes, both from 0."""
+        self.worker, self.index, self.number, self.bench = worker, index, number, bench
         self.state = SlotState.WAITING
-        self.pid: int | None = None
-        self.started = 0.0
-        self.exits: Counter[int] = Counter()
-        self.channel: Channel | None = None
+        self.current: Child | None = None
+        self.successor: Child | None = None
+        self.farewell = Farewell(0.0, "stop")
+        self._last_status, self._lifetime = 0, 0.0
         self._backoff = Backoff()
-        self._due = office.agenda.later(0.0, partial(self.step, SlotEvent.DUE))
-        self._lifetime, self._last_status = 0.0, 0
+        self._due: Appointment | None = None
+        self._fork_in(0.0)
 
     def step(self, event: SlotEvent) -> None:
         """Take one line of the table in `states.py`."""
@@ -57,35 +65,28 @@ class Slot:
 
     # -- what the master calls ---------------------------------------------------------------------
 
-    def send(self, message: Message) -> bool:
-        """Send a message to the process; False if there is none, or it does not read."""
-        return self.channel is not None and self.channel.send(message)
+    def adopt(self, child: Child) -> None:
+        """Begin with a process that the master's former self has forked."""
+        self.cancel_fork()
+        self.current, child.place = child, self
+        self.state = SlotState.READY
 
-    def reap(self) -> None:
-        """Look whether the process has ended. A stopped one has not (LIFE-049)."""
-        if not self.pid:
-            return
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        if pid:
-            while self.channel and self._hear():
-                pass  # its last words come before its end
-            self._record(status)
-            self.step(SlotEvent.EXITED)
+    def renew(self, farewell: Farewell) -> None:
+        """Fork a successor; the present process is told farewell when that one is ready."""
+        self.farewell = farewell
+        self.step(SlotEvent.RENEW)
 
-    def end_at_once(self) -> None:
-        """Kill the process and wait for it: the master itself has failed."""
-        if self.pid:
-            self.kill()
-            self._record(os.waitpid(self.pid, 0)[1])
+    def stop(self, farewell: Farewell) -> None:
+        """Tell everybody farewell, and want nobody any more."""
+        self.farewell = farewell
+        self.step(SlotEvent.STOP)
 
-    def abandon(self) -> None:
-        """In a forked child: close the master's end of the channel."""
-        if self.channel:
-            self.channel.close()
-
-    def uptime(self) -> float:
-        """Seconds since the process was forked; 0 if there is none."""
-        return time.monotonic() - self.started if self.pid else 0.0
+    def changed(self, child: Child, event: ChildEvent) -> None:
+        """One of our processes is ready, or has ended."""
+        if event is ChildEvent.EXITED:
+            self._last_status, self._lifetime = child.status, child.uptime()
+        lost = self.state is SlotState.RENEWING and child is self.current
+        self.step(SlotEvent.LOST if lost else SlotEvent[event.name])
 
     # -- the actions of the table ------------------------------------------------------------------
 
@@ -95,92 +96,88 @@ class Slot:
     def fork(self) -> None:
         """Start a process. The system may refuse: that is a failure like a crash (LIFE-051)."""
         try:
-            ours, theirs = (Channel(end) for end in socket.socketpair())
+            child = self._forked()
         except OSError as problem:
-            return self._refused(problem)
-        self.channel = ours
-        flush_output()
-        try:
-            with signals.held_back():
-                self.pid = os.fork() or self._office.become_child(self, theirs)
-        except OSError as problem:
-            self._close_channel()
-            return self._refused(problem)
-        finally:
-            theirs.close()
-        self.started = time.monotonic()
-        self._office.selector.register(ours, selectors.EVENT_READ, partial(self._readable, ours))
+            logger.error("cannot fork a process for worker %s: %s", self.worker.name, problem)
+            return self.step(SlotEvent.FORK_FAILED)
+        child.place, child.worker = self, self.index
+        if self.state is SlotState.RENEWING:
+            self.successor = child
+        else:
+            self.current = child
         return None
+
+    def fork_now(self) -> None:
+        """Do not wait for the back-off."""
+        self.cancel_fork()
+        self.fork()
 
     def replace(self) -> None:
         """A process that was ready has ended: in good order, or not."""
+        self.current = None
         pause = self._backoff.after_failure if self._last_status else self._backoff.after_success
         self._fork_in(pause(self._lifetime))
 
     def try_later(self) -> None:
         """A process could not be started, or ended before it was ready."""
+        self.current = None
         self._fork_in(self._backoff.after_failure())
+        self.bench.failed(self, "it did not become ready")
 
-    def tell_to_stop(self) -> None:
-        """Ask; the deadline follows if it does not listen."""
-        self.send({"do": "stop"})
+    def hand_over(self) -> None:
+        """The successor serves; the old process may go."""
+        old, self.current, self.successor = self.current, self.successor, None
+        self._dismiss(old)
+
+    def stay(self) -> None:
+        """The successor did not start: the old process stays."""
+        self.successor = None
+        self.bench.failed(self, "its successor did not become ready")
+
+    def succeed(self) -> None:
+        """The old process has ended before its successor was ready."""
+        self.current, self.successor = self.successor, None
+
+    def give_up(self) -> None:
+        """The old process stays after all."""
+        successor, self.successor = self.successor, None
+        self._dismiss(successor)
+
+    def dismiss(self) -> None:
+        """Nobody is wanted any more."""
+        for child in (self.current, self.successor):
+            self._dismiss(child)
+        self.current = self.successor = None
 
     def cancel_fork(self) -> None:
-        """No process is wanted any more."""
-        self._due.cancel()
-
-    def kill(self) -> None:
-        """End a process that did not end. Its pid is ours until it is reaped (LIFE-076)."""
-        assert self.pid
-        os.kill(self.pid, signal.SIGKILL)
+        """No process is due any more."""
+        if self._due:
+            self._due.cancel()
 
     # -- what happens in between -------------------------------------------------------------------
 
-    def _refused(self, problem: OSError) -> None:
-        logger.error("cannot fork a process for worker %s: %s", self.worker.name, problem)
-        self.step(SlotEvent.FORK_FAILED)
+    def _dismiss(self, child: Child | None) -> None:
+        if child:
+            child.place = None
+            child.leave(self.farewell.timeout, self.farewell.reason, graceful=self.farewell.graceful)
+
+    def _forked(self) -> Child:
+        ours, theirs = (Channel(end) for end in socket.socketpair())
+        flush_output()
+        try:
+            with signals.held_back():
+                pid = os.fork() or self.bench.become_child(self, theirs)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return Child(self.worker.name, self.number, pid, ours, self.bench.office)
 
     def _fork_in(self, delay: float) -> None:
         if delay >= FIRST_DELAY:
             logger.warning("worker[%s] id %d: next start in %.1f s", self.worker.name, self.number, delay)
-        self._due = self._office.agenda.later(delay, partial(self.step, SlotEvent.DUE))
-
-    def _record(self, status: int) -> None:
-        """Note an end, and log it unless it was in good order (LIFE-045)."""
-        if status:
-            logger.error(
-                "worker[%s:%d] exit with status %d (%s)", self.worker.name, self.pid, status, cause(status)
-            )
-        self.exits[status] += 1
-        self._lifetime, self._last_status = time.monotonic() - self.started, status
-        self.pid = None
-        self._close_channel()
-
-    def _readable(self, channel: Channel, mask: int) -> None:
-        if channel is self.channel:  # and not one that was closed earlier in this round of the loop
-            self._hear()
-
-    def _hear(self) -> bool:
-        """Take what the process says; False when nothing more will come."""
-        assert self.channel
-        try:
-            messages = self.channel.receive()
-        except (EOFError, MessageError):
-            self._close_channel()
-            return False
-        for message in messages:
-            if message.get("do") == "ready":
-                self.step(SlotEvent.READY)
-            else:
-                self._office.heard(self, message)
-        return bool(messages)
-
-    def _close_channel(self) -> None:
-        if self.channel:
-            if self.channel.fileno() in self._office.selector.get_map():
-                self._office.selector.unregister(self.channel)
-            self.channel.close()
-            self.channel = None
+        self._due = self.bench.office.agenda.later(delay, partial(self.step, SlotEvent.DUE))
 
 
 def listening(worker: Worker) -> str:
@@ -188,14 +185,3 @@ def listening(worker: Worker) -> str:
     if not worker.address:
         return "none"
     return re.sub(r":0$", lambda _: f":{worker.port}", worker.address)
-
-
-def cause(status: int) -> str:
-    """A raw wait status in words: `exit code 3`, `SIGKILL`."""
-    code = os.waitstatus_to_exitcode(status)
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return signal.Signals(-code).name
-    except ValueError:  # a real-time signal has a number only
-        return f"signal {-code}"

@@ -111,11 +111,12 @@ class TaskWorker(Worker):
         self._share()
 
     async def stop(self, timeout: float | None = None) -> None:
-        """Answer what has begun, send the rest back to its clients, and close."""
+        """Answer what has begun, send the rest back to those clients that know what a goodbye is, and close."""
         if self._next_turn:
             self._next_turn.cancel()
         for conversation in tuple(self._conversations.values()):
-            conversation.leave()
+            if conversation.greeted:
+                conversation.leave()
         await super().stop(timeout)
 
     def _accept(self) -> None:

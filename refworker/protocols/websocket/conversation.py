@@ -49,6 +49,7 @@ class Conversation:
         "_decoder", "_final", "_gathered", "_handshake", "_held", "_key", "_kind", "_missing", "_peer_masks",
         "_random_bytes", "_said", "_tail", "max_package_size",
     )  # fmt: skip
+    name: ClassVar[str] = "WebSocket"
 
     def __init__(
         self,
@@ -90,6 +91,11 @@ class Conversation:
             return [self._refusal(refused)]
         held, self._held = bytes(self._held or b""), None
         return [Event("on_websocket_connect", (subject,), answer + held), *self._read_frames(rest)]
+
+    def unfinished(self) -> int:
+        """Bytes of a message, a frame or a handshake that is under way."""
+        under_way = self._held is not None or self._kind != CONTINUATION
+        return max(len(self._tail) + len(self._gathered), under_way)
 
     def overdue(self) -> Close | None:
         """A refusal while the handshake is not complete: nobody waits for it for ever (WS-006)."""
