@@ -63,7 +63,7 @@ class Worker(ConnectionCallbacks):
     on_worker_stop = Callback()
     """The connections are closed: the last thing that a process does."""
     on_worker_exit = Callback()
-    """In the master, with the worker, the raw wait status and the pid of a process that has ended (LIFE-044)."""
+    """In the master, with worker, raw wait status and pid: a process has ended (LIFE-044)."""
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ class Worker(ConnectionCallbacks):
                 logger.info("worker %s: %d connections had to be cut", self.name, len(self.connections))
 
     async def tell(self, callback: str) -> None:
-        """Run one of the callbacks about the process's life; an exception is logged, and ends nothing (LIFE-077,
+        """Run a callback about the process's life; an exception is logged, and ends nothing (LIFE-077,
         LIFE-085).
         """
         try:

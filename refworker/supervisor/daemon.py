@@ -37,7 +37,7 @@ class Herald:
         self._once(text, code)
 
     def abandon(self) -> None:
-        """In a worker process, and when all is said: a pipe that stays open would keep the command waiting."""
+        """In a worker process, and when all is said: an open pipe would keep the command waiting."""
         self._tell = None
         if self.awaited:
             os.close(self._pipe)

@@ -1,4 +1,4 @@
-"""Where messages go: to stderr in the foreground, to the log file where one is set, and of a daemon (LIFE-102)."""
+"""Where messages go: to stderr in the foreground, to the log file of a daemon, or where one is set (LIFE-102)."""
 
 import logging
 import sys
@@ -11,8 +11,8 @@ STDERR = 2
 
 
 def set_up_log(settings: Settings, *, daemon: bool) -> None:
-    """Add the handlers that the settings ask for; a program that has its own has them alone, besides a log file
-    that it names. Raises OSError.
+    """Add the handlers that the settings ask for. A program that has its own keeps them, and gets only the log
+    file that it names. Raises OSError.
     """
     foreign = logger.hasHandlers()
     if settings.log_file:
@@ -29,8 +29,8 @@ def add(handler: logging.Handler) -> None:
 
 
 def descriptor() -> int:
-    """Where a process writes what it cannot say in words, the stack of a crash: into the log file, if there is
-    one; -1 for nowhere.
+    """Where a process writes the stack of a crash: into the log file, if there is one, else to stderr; -1 for
+    nowhere.
     """
     files = [handler for handler in logger.handlers if isinstance(handler, LogFile)]
     if files:

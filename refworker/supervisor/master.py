@@ -64,11 +64,13 @@ class Master(Reloader):
         self.selector.register(self.inbox, selectors.EVENT_READ, self._take_signals)
         self.exits = [Counter[int]() for _ in workers]
         self.failures = 0
+        if heritage.inherited:
+            self.prepare()
         self.slots = self._make_slots()
         set_title(f"refworker: master process  {settings.program}")
         watch = settings.busy_report, settings.busy_timeout
         Watch(self.office.children.values(), self.agenda, *watch)
-        if heritage.descriptors:
+        if heritage.inherited:
             self.take_over()
             self._reap()
         signals.let_in()

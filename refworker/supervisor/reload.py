@@ -1,4 +1,4 @@
-"""Reload: new code, and nobody notices but those who see the new version (design: check, execute again, renew).
+"""Reload: new code, and nobody notices but those who see the new version.
 
 1. A process of its own runs the program as it is now; if it does not work, nothing has happened.
 2. The master executes the program in its own place: same pid, same children, same listening sockets.
@@ -61,6 +61,7 @@ class Reloader:
         return True
 
     def ask_for_reload(self, graceful: bool) -> None:
+        """A signal, a command or a process wants new code; `graceful`: with all the time for old requests."""
         self.graceful = graceful
         self.step(MasterEvent.RELOAD)
 
@@ -137,22 +138,27 @@ class Reloader:
         ]
         return life.descriptors
 
+    def prepare(self) -> None:
+        """The new code's first word, before anything is made of its workers (LIFE-063)."""
+        self.life.reloads += 1
+        callback = self.settings.on_master_reload
+        if callback and not self.call("on_master_reload", callback):
+            self.problem = "on_master_reload failed; see the log"
+        for worker in self.workers:
+            worker.bind()  # more processes may want more sockets
+
     def take_over(self) -> None:
         """Be the new self of a master: the old processes serve until new ones are ready."""
         life = self.life
         self.state = MasterState.RELOADING
-        life.reloads += 1
-        callback = self.settings.on_master_reload
-        willing = callback is None or self.call("on_master_reload", callback)
         for key, counter in zip(legacy.keys(self.workers), self.exits, strict=True):
             counter.update({int(status): n for status, n in life.exits.get(key_text(key), {}).items()})
         self._adopt_children()
         self.waiting = self.control.resume(life.sessions, "reload")
-        if willing:
-            self._begin_renewal()
-        else:
-            self.problem = "on_master_reload failed; see the log"
+        if self.problem:
             self.step(MasterEvent.ABORTED)
+        else:
+            self._begin_renewal()
 
     def _adopt_children(self) -> None:
         """Old processes keep their places as far as the new program has these."""
@@ -182,6 +188,7 @@ class Reloader:
         return str(self.settings.stdout_file) if self.life.daemon else ""
 
     def renew(self, slots: Sequence[Slot]) -> None:
+        """Fork successors; a slot that has no process at all forks by itself."""
         for slot in slots:
             if slot.state is not SlotState.WAITING:
                 slot.renew(self._reload_farewell())
@@ -218,6 +225,7 @@ class Reloader:
             session.reply(answer)
 
     def reload_again(self) -> None:
+        """Begin the reload that was asked for meanwhile, if one was."""
         if self.life.again:
             self.life.again = False
             self.step(MasterEvent.RELOAD)

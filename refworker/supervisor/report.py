@@ -1,5 +1,5 @@
-"""What `status` and `connections` show: the master asks every process, waits a moment, and tells what it knows
-itself.
+"""What `status` and `connections` show: the master asks every process, waits a moment, and tells what it
+knows itself.
 """
 
 import os

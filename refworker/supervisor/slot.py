@@ -166,7 +166,10 @@ class Slot:
         flush_output()
         try:
             with signals.held_back():
-                pid = os.fork() or self.bench.become_child(self, theirs)
+                pid = os.fork()
+                if not pid:
+                    ours.close()
+                    self.bench.become_child(self, theirs)
         except OSError:
             ours.close()
             raise

@@ -111,7 +111,7 @@ class TaskWorker(Worker):
         self._share()
 
     async def stop(self, timeout: float | None = None) -> None:
-        """Answer what has begun, send the rest back to those clients that know what a goodbye is, and close."""
+        """Answer what has begun, send the rest back to clients that know a goodbye, and close."""
         if self._next_turn:
             self._next_turn.cancel()
         for conversation in tuple(self._conversations.values()):

@@ -16,7 +16,7 @@ PATIENCE = 10.0
 
 PROGRAM = """
 import os, signal, subprocess, sys, time
-from refworker.supervisor import context, run_all, stop_all, stop_service
+from refworker.supervisor import context, reload_service, run_all, stop_all, stop_service
 from refworker.worker import Worker
 
 worker = Worker("text://127.0.0.1:0", name="echo", count=2)
@@ -47,6 +47,8 @@ COMMANDS = {
     "exit": lambda c, code: sys.exit(int(code)),
     "stop_all": lambda c, code: stop_all(int(code), "tired"),
     "stop_service": lambda c: stop_service(),
+    "reload_service": lambda c: reload_service(),
+    "block": lambda c, seconds: (time.sleep(float(seconds)), c.send("blocked"))[1],
     "hang": lambda c: hang(),
     "spin": lambda c: spin(),
     "run": lambda c, *words: c.send({"pid": subprocess.Popen(words, close_fds=False).pid}),
@@ -90,6 +92,7 @@ class Service:
         self.folder, self.program = folder, folder / "app.py"
         self.program.write_text(PROGRAM + extra + end)
         self.pid_file = folder / "refworker.app.py.pid"
+        self.python = sys.executable
         self.master: subprocess.Popen[str] | None = None
         self.known: set[int] = set()
 
@@ -144,6 +147,10 @@ class Service:
         assert done.returncode == 0, done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
+
+    def counted(self) -> int:
+        """How many messages the processes have begun to handle."""
+        return int(self.status()["totals"]["messages"])
 
     def children(self) -> set[int]:
         """The pids of the master's children, from the kernel."""

@@ -143,7 +143,7 @@ def test_ctrl_c_reaches_the_whole_group_without_a_traceback(service: Make) -> No
     assert "exit with status" not in running.err
 
 
-@pytest.mark.parametrize("number", [signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD])
+@pytest.mark.parametrize("number", [signal.SIGPIPE, signal.SIGCHLD])
 def test_other_signals_do_not_stop_the_service(service: Make, number: signal.Signals) -> None:
     running = service().started()
     before = running.children()

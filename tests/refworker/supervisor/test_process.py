@@ -3,8 +3,8 @@
 import pytest
 
 from refworker.supervisor import context, stop_all, stop_service
+from refworker.supervisor.child import cause
 from refworker.supervisor.process import exit_code
-from refworker.supervisor.slot import cause
 
 
 @pytest.mark.parametrize(

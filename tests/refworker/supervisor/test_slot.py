@@ -29,8 +29,9 @@ def test_a_process_that_ends_is_replaced(service: Make, message: str, logged: st
     assert (who["pid"], who["id"]) == (pid, 0)
     assert logged in running.err
     assert bool(logged) == ("exit with status" in running.err)
-    (process,) = running.status()["processes"]
-    assert sum(process["exits"].values()) == 1
+    report = running.status()
+    assert sum(report["workers"][0]["exits"].values()) == 1
+    assert report["totals"]["exits"] == 1
 
 
 def test_a_killed_process_is_replaced_under_its_id(service: Make) -> None:
