@@ -1,4 +1,6 @@
-"""Where messages go: to stderr in the foreground, to the log file of a daemon, or where one is set (LIFE-102)."""
+"""Where messages go: to stderr in the foreground, to the log file of a daemon or of a program that names one
+(LIFE-102).
+"""
 
 import logging
 import sys
@@ -11,8 +13,8 @@ STDERR = 2
 
 
 def set_up_log(settings: Settings, *, daemon: bool) -> None:
-    """Add the handlers that the settings ask for. A program that has its own keeps them, and gets only the log
-    file that it names. Raises OSError.
+    """Add the handlers that the settings ask for. A program that has its own keeps them, and gets only the
+    log file that it names. Raises OSError.
     """
     foreign = logger.hasHandlers()
     if settings.log_file:

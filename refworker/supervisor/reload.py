@@ -180,17 +180,17 @@ class Reloader:
         for slot in self.slots:
             if not slot.worker.reloadable and slot.current:
                 slot.current.send({"do": "reloaded", "stdout_file": self._stdout_file()})
-        renewed = [slot for slot in self.slots if slot.worker.reloadable]
-        self.reserve = [slot for slot in renewed if slot.number]
-        self.renew([slot for slot in renewed if not slot.number])
+        old = [slot for slot in self.slots if slot.worker.reloadable and slot.state is SlotState.READY]
+        self.reserve = [slot for slot in old if slot.number]
+        self.renew([slot for slot in old if not slot.number])
 
     def _stdout_file(self) -> str:
         return str(self.settings.stdout_file) if self.life.daemon else ""
 
     def renew(self, slots: Sequence[Slot]) -> None:
-        """Fork successors; a slot that has no process at all forks by itself."""
+        """Fork successors; a slot whose process has ended meanwhile forks by itself."""
         for slot in slots:
-            if slot.state is not SlotState.WAITING:
+            if slot.state is SlotState.READY:
                 slot.renew(self._reload_farewell())
 
     def _reload_farewell(self) -> Farewell:

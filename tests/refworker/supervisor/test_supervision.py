@@ -47,7 +47,8 @@ def test_enough_messages_bring_a_successor_and_lose_nothing(service: Make) -> No
 
 def test_enough_memory_brings_a_successor(service: Make) -> None:
     extra = (
-        "eaten = []\nfrom refworker import Quota\nworker.count = 1\nworker.quota = Quota(max_memory=200 << 20)\n"
+        "eaten = []\nfrom refworker import Quota\nworker.count = 1\n"
+        "worker.quota = Quota(max_memory=200 << 20)\n"
         "COMMANDS['eat'] = lambda c: (eaten.append(b'x' * (250 << 20)), c.send('eaten'))[1]\n"
     )
     running = service(extra=extra).started()
