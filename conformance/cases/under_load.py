@@ -15,7 +15,7 @@ from conformance.case import CaseFunction, case
 from conformance.cases.processes import run, settled
 from conformance.ledger import Ledger
 from conformance.outcomes import Violation
-from conformance.target.fitness import FITNESS, exchange
+from conformance.target.fitness import exchange
 from conformance.target.process import wait_until
 from conformance.target.view import Target
 from conformance.traffic.habits import Habit, everyday
@@ -42,14 +42,14 @@ def life(
     id: str,  # noqa: A002  the word of the contract
     *requirements: str,
     needs: tuple[str, ...] = (),
-    service: str = "text",
+    service: str = "",
     outcome: str = "done",
 ) -> Callable[[CaseFunction], CaseFunction]:
-    """A case on a fresh copy of a target, one right outcome; what is about `text` is about anything."""
+    """A case on a fresh copy of a target, one right outcome; without a `service` it is about any of them."""
     return case(
         id,
-        service=service,
-        instead=ANYTHING if service == "text" else (),
+        service=service or "text",
+        instead=() if service else ANYTHING,
         requirements=requirements,
         accept={outcome: "pass"},
         needs=("process", *needs),
@@ -153,12 +153,3 @@ def answers(target: Target) -> None:
     """A plain exchange over a new connection to the case's own service. Raises Violation."""
     with target.connect() as peer:
         exchange(target.case.service, peer)
-
-
-@contextmanager
-def idle(target: Target, count: int = 4) -> Iterator[list[object]]:
-    """Clients that have exchanged something and wait."""
-    raise NotImplementedError
-
-
-__all__ = ["FITNESS"]
