@@ -26,8 +26,8 @@ calibration of this target asks. Do not check that the server lives on: a canary
 `"pid_file"`, a command (`"stop"`, `"reload"`), `"limits.max_package_size"`, `"workers.task"`,
 `"endpoint.task"`. With `fresh=True` the case gets a copy of the target started for it alone, which it may
 stop, kill or ruin; otherwise all cases of one test process share a copy. With `explores=True` it is a
-property: it calls `explore` (`conformance.exploration`), and `--fuzz` gives it more time. `instead` names services
-that do as well where the target lacks the case's own: the case is then about the first of them that is there.
+property: it calls `explore` (`conformance.exploration`), and `--fuzz` gives it more time. `instead` names
+services that do as well where the target lacks the case's own: it is then about the first that is there.
 """
 
 from collections.abc import Callable, Container, Mapping

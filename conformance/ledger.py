@@ -25,6 +25,7 @@ ENDINGS = {
     "answered-by-old": "its answer came, from a process or code of before",
     "answered-by-new": "its answer came, from a new process or new code",
     "raced": "an idle connection was closed while it was on its way; clients send it again",
+    "failed": "an error came instead of its answer, in the form of the protocol",
     "refused": "no connection could be had",
     "reset-before-any-byte": "the connection was reset, without a byte of an answer",
     "reset-mid-reply": "the connection was reset in the middle of the answer",
@@ -36,7 +37,7 @@ ENDINGS = {
 """Every way in which a request can end, in the order of reports."""
 
 ANSWERED = frozenset({"answered", "answered-by-old", "answered-by-new"})
-BROKEN = frozenset({"reset-before-any-byte", "reset-mid-reply", "closed-mid-reply", "lost"})
+BROKEN = frozenset({"failed", "reset-before-any-byte", "reset-mid-reply", "closed-mid-reply", "lost"})
 MAD = frozenset({"duplicated", "wrong"})
 """What no command, and no crash either, is an excuse for."""
 
@@ -56,8 +57,9 @@ class Story:
     """What happened to one request, as its client saw it; times in seconds since the traffic began.
 
     `place` counts the requests on its connection from 0; `takes` is how long the answer takes by the
-    request's own words. `copies` counts right answers, `wrong` holds an answer that was not due, `partial` the
-    bytes of an answer that did not get ready. `how` says how the wait ended when it was not by an answer.
+    request's own words. `copies` counts right answers, `failed`
+    tells that they were errors, `wrong` holds an answer that was not due, `partial`
+    the bytes of an answer that did not get ready. `how` says how the wait ended when it was not by an answer.
     """
 
     lane: int
@@ -68,6 +70,7 @@ class Story:
     place: int = 0
     takes: float = 0.0
     copies: int = 0
+    failed: bool = False
     by: str = ""
     wrong: bytes | None = None
     partial: bytes = b""
@@ -96,6 +99,8 @@ def classify(story: Story, moment: float, old: frozenset[str] = frozenset(), lea
 
 
 def _answered(story: Story, old: frozenset[str]) -> str:
+    if story.failed:
+        return "failed"
     if not story.by or not old:
         return "answered"
     return "answered-by-old" if story.by in old else "answered-by-new"
@@ -208,7 +213,9 @@ def uphold(ledger: Ledger, *rules: Rule, least: int = 20) -> None:
             raise Violation(_worst(offending), "\n".join(_complaint(rule, ledger, offending)))
     answered = sum(entry.ending in ANSWERED for entry in ledger.entries)
     if answered < least:
-        raise Inconclusive(f"only {answered} requests were answered, {least} are the least that tell anything")
+        raise Inconclusive(
+            f"only {answered} requests were answered, {least} are the least that tell anything"
+        )
 
 
 def _worst(entries: Iterable[Entry]) -> str:
@@ -229,7 +236,7 @@ def _complaint(rule: Rule, ledger: Ledger, offending: Sequence[Entry]) -> list[s
 
 
 def plain(ledger: Ledger, kept: int = KEPT) -> dict[str, Any]:
-    """The ledger as plain data, cut to what a picture can show: all that is not an answer, some of the rest."""
+    """The ledger as plain data, cut to what a picture can show: what is no answer, some of the rest."""
     return {
         "counts": ledger.counts(),
         "total": len(ledger.entries),

@@ -79,7 +79,9 @@ def again_meanwhile(target: Target, name: str) -> None:
     """A reload that is asked for while another one goes on is not lost. Raises Violation `old-code`."""
     with client(target, "task") as caller:
         caller.usable()
-        caller.call("sleep", {"seconds": 1.0}, id=1)  # somebody to wait for, so that the first one takes a while
+        caller.call(
+            "sleep", {"seconds": 1.0}, id=1
+        )  # somebody to wait for, so that the first one takes a while
         edit(target, "version 2\n")
         command(target, name)
         version = edit(target, "version 3\n")
@@ -94,10 +96,10 @@ def again_meanwhile(target: Target, name: str) -> None:
 def broken_code(target: Target, name: str) -> None:
     """New code that cannot be loaded leaves the service up, and once it is put right a reload works."""
     Path(target.copy.folder.lookup("version")).unlink()
-    run(target, name, RENEWAL)  # whether the command sees it already is its own affair
+    target.process.launch(name)  # whether the command waits, and what it says, is its own affair
     _up(target, BEGUN)
     version = edit(target, "version 2, put right\n")
-    run(target, name, RENEWAL)
+    target.process.launch(name)
     if not wait_until(lambda: says(target) == version, RENEWAL, poll=0.1):
         raise Violation("old-code", f"the code was put right, `{name}` ran, and there is {says(target)!r}")
 
@@ -144,10 +146,11 @@ def in_flight(target: Target, name: str, function: str, seconds: float) -> None:
         caller.usable()
         caller.call(function, {"seconds": seconds}, id=1)
         command(target, name)
-        _answered(caller, seconds)
+        answered(caller, seconds)
 
 
-def _answered(caller: Client, seconds: float) -> None:
+def answered(caller: Client, seconds: float) -> None:
+    """The request with the id 1, which takes that long, is answered. Raises Violation."""
     reply = caller.reply(within=seconds + caller.peer.calibration.deadline)
     if reply != {"id": 1, "result": seconds}:
         raise Violation("wrong-answer", f"the result {seconds:g} was due, {reply!r:.100} came")
@@ -235,7 +238,7 @@ def hang(target: Target, stack: ExitStack) -> None:
 
 
 def mails(target: Target, name: str) -> int:
-    """Mails accepted around the command are in the outbox once; the rest not twice. How many were not accepted."""
+    """Mails that are accepted are in the outbox once, the others not twice; how many were not accepted."""
     addresses = [[f"{number}.{place}@example.org" for place in range(30)] for number in range(CLIENTS)]
     with ExitStack() as stack:
         callers = [stack.enter_context(client(target)) for _ in addresses]

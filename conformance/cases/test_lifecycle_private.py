@@ -1,4 +1,4 @@
-"""Commands led into temptation, each in private process and network namespaces, where nobody else can suffer."""
+"""Commands led into temptation, in private process and network namespaces, where nobody else suffers."""
 
 from collections.abc import Callable
 
@@ -71,7 +71,9 @@ def spares_everybody(target: Target, content: str) -> None:
             if not world.alive(bystander):
                 raise Violation("stranger-killed", f"pid file {content}: `{command}` has ended a bystander")
             if status == 0 and command != "stop":
-                raise Violation("status-0", f"pid file {content}, nothing runs: `{command}` ended with status 0")
+                raise Violation(
+                    "status-0", f"pid file {content}, nothing runs: `{command}` ended with status 0"
+                )
 
 
 def _stopped(world: Namespace) -> None:
@@ -87,10 +89,14 @@ def test_spares_successors(target: Target) -> str:
         old = world.children()
         world.command("reload")
         if not wait_until(lambda: not any(map(world.alive, old)), 3 * DEADLINE):
-            raise Violation("not-renewed", f"{3 * DEADLINE:g} s after `reload` old processes of {old} live on")
+            raise Violation(
+                "not-renewed", f"{3 * DEADLINE:g} s after `reload` old processes of {old} live on"
+            )
         heirs = [pid for pid in old if world.ask("spawn_as", pid=pid)["pid"] == pid]
         if not heirs:
             raise Inconclusive("no process could be given the number of an old one")
         if wait_until(lambda: not all(map(world.alive, heirs)), DEADLINE):
-            raise Violation("stranger-killed", f"a process that got a number of {heirs} was killed in its place")
+            raise Violation(
+                "stranger-killed", f"a process that got a number of {heirs} was killed in its place"
+            )
     return "done"

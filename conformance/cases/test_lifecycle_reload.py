@@ -1,7 +1,7 @@
 """Reload: new code, the same service. Nobody is refused, and what is nearly done is done.
 
-The plain `reload` ends requests in flight by a short deadline (contract, section 4). Under live traffic it may
-lose what takes longer; it never refuses, repeats or garbles.
+The plain `reload` ends requests in flight by a short deadline (contract, section 4). Under live traffic it
+may lose what takes longer; it never refuses, repeats or garbles.
 """
 
 from contextlib import ExitStack
@@ -198,7 +198,9 @@ def test_half_sent_for_ever(target: Target) -> str:
     return "done"
 
 
-@life("lifecycle/reload/pending-output", "LIFE-070", service="text", needs=("reload", "limits.max_package_size"))
+@life(
+    "lifecycle/reload/pending-output", "LIFE-070", service="text", needs=("reload", "limits.max_package_size")
+)
 def test_pending_output(target: Target) -> str:
     """A long answer that its client is still reading arrives whole."""
     renewal.pending_output(target, "reload")
@@ -240,7 +242,9 @@ def test_hanging_holds_nobody_up(target: Target) -> str:
     before = settled(target)
     with ExitStack() as stack:
         hang(target, stack)
-        quick = [habit for habit in everyday(["text", "frame", "http"]) if habit.service in target.copy.addresses]
+        quick = [
+            habit for habit in everyday(["text", "frame", "http"]) if habit.service in target.copy.addresses
+        ]
         with live(target, quick) as traffic:
             deed(target, traffic, "reload")
             renewed(target, before)

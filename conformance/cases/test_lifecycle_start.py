@@ -1,4 +1,4 @@
-"""Start and restart: several at once, as a daemon, with a stale socket, beside another one; and lost pid files."""
+"""Start and restart: several at once, as a daemon, past a stale socket, beside another; a lost pid file."""
 
 import os
 import socket
@@ -38,7 +38,9 @@ def test_pid_file_first(target: Target) -> str:
         return False
 
     if not wait_until(served, target.process.spec.ready_timeout, poll=0.002):
-        raise Violation("not-started", f"the service does not serve; it printed: {target.process.last_words()}")
+        raise Violation(
+            "not-started", f"the service does not serve; it printed: {target.process.last_words()}"
+        )
     if not target.process.pid_file.exists():
         raise Violation("no-pid-file", "a request was answered, and there is no pid file")
     if target.process.pid not in target.process.family():
@@ -52,7 +54,9 @@ def test_several_at_once(target: Target) -> str:
     stop(target)
     starts = [target.process.launch("start") for _ in range(STARTS)]
     keeps = 0 if target.process.spec.daemon else 1
-    if not wait_until(lambda: sum(s.poll() is None for s in starts) <= keeps, target.process.spec.ready_timeout):
+    if not wait_until(
+        lambda: sum(s.poll() is None for s in starts) <= keeps, target.process.spec.ready_timeout
+    ):
         left = sum(start.poll() is None for start in starts)
         raise Violation("several-run", f"of {STARTS} starts at the same time {left} go on")
     won = [start for start in starts if start.poll() in {None, 0}]
@@ -66,7 +70,7 @@ def test_several_at_once(target: Target) -> str:
 
 @life("lifecycle/start/two-programs", "LIFE-111", needs=("stop",))
 def test_two_programs(target: Target) -> str:
-    """Two copies with ports and pid files of their own run side by side; a stop of one is none of the other."""
+    """Two copies with ports and pid files of their own run side by side; a stop of one leaves the other."""
     with Copy(target.copy.spec, target.copy.calibrations) as other:
         assert other.process is not None
         before = settled(target)
@@ -159,7 +163,9 @@ def _restart(target: Target) -> None:
     if not wait_until(over, 2 * STOP, poll=0.03):
         raise Violation("command-hangs", f"`restart` has done nothing within {2 * STOP:g} s")
     if status := begun.poll():
-        raise Violation("wrong-status", f"`restart` ended with status {status}: {target.process.last_words()}")
+        raise Violation(
+            "wrong-status", f"`restart` ended with status {status}: {target.process.last_words()}"
+        )
 
 
 def _replaced(target: Target, children: set[int]) -> bool:

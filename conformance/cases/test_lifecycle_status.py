@@ -9,7 +9,7 @@ from conformance.case import Violation
 from conformance.cases import renewal
 from conformance.cases.processes import run, settled, stop
 from conformance.cases.tasks import client
-from conformance.cases.under_load import RENEWAL, deed, ledger, life, live
+from conformance.cases.under_load import RENEWAL, deed, ledger, life, live, reloaded
 from conformance.ledger import NOTHING_LOST, uphold
 from conformance.target.view import Target
 
@@ -50,7 +50,7 @@ def while_blocked(target: Target, command: str) -> str:
         said = report(target, command)
         if (taken := monotonic() - started) > REPORT:
             raise Violation("late", f"`{command}` took {taken:.1f} s while a process was blocked")
-        caller.expect(BLOCKED, id=1)
+        renewal.answered(caller, BLOCKED)
     return said
 
 
@@ -75,7 +75,7 @@ def test_names_everybody(target: Target) -> str:
 @life("lifecycle/status/names-the-new", "LIFE-090", needs=("status", "reload"))
 def test_names_the_new(target: Target) -> str:
     """After a reload `status` names the new processes."""
-    renewal.reloaded(target)
+    reloaded(target)
     names_everybody(target, report(target, "status"))
     return "done"
 
@@ -101,7 +101,7 @@ def test_status_while_stopping(target: Target) -> str:
         caller.call("sleep", {"seconds": 2.0}, id=1)
         stopping = target.process.launch("stop_graceful")
         run(target, "status", REPORT)  # what it says of a service that leaves is its own choice
-        caller.expect(2.0, id=1)
+        renewal.answered(caller, 2.0)
         stopping.wait(RENEWAL)
     return "done"
 

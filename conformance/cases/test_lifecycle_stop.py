@@ -1,4 +1,4 @@
-"""Stop, plain and graceful, in the middle of everything: bounded, in order, and fair to who was there first."""
+"""Stop, plain and graceful, in the middle of everything: bounded, in order, and fair to who was first."""
 
 from contextlib import ExitStack
 
@@ -61,7 +61,9 @@ def test_under_load(target: Target) -> str:
 def test_under_load_answered(target: Target) -> str:
     """What was on its way when a stop came, and is answered in a moment, is answered."""
     kept = stopped_under_load(target, "stop")
-    uphold(kept, Rule("what was sent before the stop is answered", BROKEN | MAD, sent_before(kept.at("stop"))))
+    uphold(
+        kept, Rule("what was sent before the stop is answered", BROKEN | MAD, sent_before(kept.at("stop")))
+    )
     return "done"
 
 
@@ -220,12 +222,18 @@ def test_graceful_refuses(target: Target) -> str:
         stopping = target.process.launch("stop_graceful")
         if not wait_until(lambda: not accepts(target.endpoint()), FIRST, poll=0.03):
             raise Violation("listening", f"{FIRST:g} s into a graceful stop connections are still taken")
-        caller.expect(WHILE, id=1)
+        renewal.answered(caller, WHILE)
         stopping.wait(STOP)
     return "done"
 
 
-@life("lifecycle/stop-graceful/websocket-told", "LIFE-078", service="websocket", needs=GRACEFUL, outcome="going-away")
+@life(
+    "lifecycle/stop-graceful/websocket-told",
+    "LIFE-078",
+    service="websocket",
+    needs=GRACEFUL,
+    outcome="going-away",
+)
 def test_graceful_websocket_told(target: Target) -> str:
     """Idle WebSocket clients are told 1001, going away, before their connection ends."""
     return renewal.told(target, "stop_graceful")
@@ -243,7 +251,12 @@ def test_graceful_converted(target: Target) -> str:
     return "done"
 
 
-@life("lifecycle/stop-graceful/no-reload-any-more", "LIFE-057", service="task", needs=("reload", "stop_graceful"))
+@life(
+    "lifecycle/stop-graceful/no-reload-any-more",
+    "LIFE-057",
+    service="task",
+    needs=("reload", "stop_graceful"),
+)
 def test_graceful_no_reload(target: Target) -> str:
     """A reload during a graceful stop does not bring the service back."""
     with client(target) as caller:
@@ -252,7 +265,7 @@ def test_graceful_no_reload(target: Target) -> str:
         stopping = target.process.launch("stop_graceful")
         _begun(target)
         run(target, "reload")  # refused or ignored: either is right
-        caller.expect(WHILE, id=1)
+        renewal.answered(caller, WHILE)
         stopping.wait(STOP)
     all_gone(target)
     return "done"

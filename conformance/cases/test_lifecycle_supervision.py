@@ -40,7 +40,7 @@ RUBBISH: Mapping[str, bytes] = {
 
 @life("lifecycle/crash/under-load", "LIFE-041")
 def test_crash_under_load(target: Target) -> str:
-    """While a process is killed under live traffic nobody is refused, and no answer is wrong or comes twice."""
+    """While a process is killed under live traffic nobody is refused, and no answer is wrong or twice."""
     before = staff(target)
     with live(target) as traffic:
         traffic.mark(f"SIGKILL to {before[0]}")

@@ -23,7 +23,7 @@ def _timed(caller: Client, seconds: float) -> float:
 
 @case("timer/sleep/never-early", service="task", requirements=("TIMER-002",), accept=FIRES)
 def test_never_early(target: Target) -> str:
-    """A timer of a millisecond or of a fraction of a second never fires before its time, and not long after."""
+    """A timer of a fraction of a second, also a tiny one, never fires before its time, and not long after."""
     with client(target) as caller:
         for seconds in (0.001, 0.02, 0.15, 0.4):
             taken = _timed(caller, seconds)

@@ -1,4 +1,4 @@
-"""Live traffic for lifecycle cases: clients of everything that the target offers, and what may become of them.
+"""Live traffic for lifecycle cases: clients of everything that the target offers, and their ledger.
 
     with live(target) as traffic:
         deed(target, traffic, "reload")

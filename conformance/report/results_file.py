@@ -60,6 +60,6 @@ def _case(result: Result) -> dict[str, Any]:
 
 
 def _ledger(ledger: Mapping[str, Any]) -> dict[str, Any]:
-    """How many requests ended in which way, what was done meanwhile, and the requests that were not answered."""
+    """How many requests ended in which way, what was done meanwhile, and those that were not answered."""
     unusual = [entry for entry in ledger["entries"] if entry["ending"] not in ANSWERED]
     return {"counts": ledger["counts"], "marks": ledger["marks"], "unanswered": unusual[:UNANSWERED]}

@@ -6,7 +6,7 @@ kernel end everybody else. Standard library only; it imports nothing of the suit
     {"do": "start", "argv": [...], "cwd":, "env":}       -> {"pid":}
     {"do": "run", "argv": [...], "cwd":, "env":, "within":} -> {"status":, "output":}   status null: it hangs
     {"do": "bystander"}                                  -> {"pid":}
-    {"do": "spawn_as", "pid":}                           -> {"pid":}      a bystander with that number, if it can be
+    {"do": "spawn_as", "pid":}                           -> {"pid":}      one with that number, if it can be
     {"do": "alive", "pid":}                              -> {"alive":}
     {"do": "children", "pid":}                           -> {"pids": [...]}
     {"do": "accepts", "host":, "port":}                  -> {"accepts":}
@@ -20,6 +20,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,9 @@ def alive(pid: int) -> Answer:
 def children(pid: int) -> Answer:
     """The living children of a process."""
     pids = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return {"pids": [child for child in pids if _parent(child) == pid and _state(child) not in {"", "Z", "X"}]}
+    return {
+        "pids": [child for child in pids if _parent(child) == pid and _state(child) not in {"", "Z", "X"}]
+    }
 
 
 def accepts(host: str, port: int) -> Answer:
@@ -118,7 +121,7 @@ def _parent(pid: int) -> int:
     return int((_stat(pid) or ["", "0"])[1])
 
 
-DEEDS = {
+DEEDS: dict[str, Callable[..., Answer]] = {
     "start": start,
     "run": run,
     "bystander": bystander,

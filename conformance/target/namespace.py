@@ -29,7 +29,7 @@ PROBE_TIMEOUT = 10.0
 
 @cache
 def ways_in() -> list[str] | None:
-    """The command that makes such a world, as root or by a user namespace; None where the system forbids it."""
+    """The command that makes such a world, as root or by a user namespace; None where nobody may."""
     for way in (UNSHARE, [*UNSHARE, "--map-root-user"]):
         try:
             done = subprocess.run([*way, "true"], capture_output=True, timeout=PROBE_TIMEOUT, check=False)
@@ -68,7 +68,9 @@ class Namespace:
         argv = self._filled(self.spec.start)
         self.ask("start", argv=argv, **self._surroundings)
         if not wait_until(lambda: all(map(self._accepts, self._addresses)), self.spec.ready_timeout):
-            raise TargetDown(f"in its own namespace the target does not serve within {self.spec.ready_timeout:g} s")
+            raise TargetDown(
+                f"in its own namespace the target does not serve within {self.spec.ready_timeout:g} s"
+            )
 
     def command(self, name: str) -> int:
         """The exit status of one of the target's commands. Raises Violation `command-hangs`."""

@@ -70,7 +70,7 @@ class Process:
 
     @property
     def started_as(self) -> int | None:
-        """The pid of the command that started the target, also of a daemon's; it leads a session of its own."""
+        """The pid of the command that started the target, also a daemon; it leads a session of its own."""
         return self._popen.pid if self._popen else None
 
     @property
@@ -98,7 +98,7 @@ class Process:
         )
 
     def launch(self, name: str) -> subprocess.Popen[bytes]:
-        """Begin a command, or `start` once more, and do not wait; it ends with this copy. Raises Unsupported."""
+        """Begin a command, or `start` once more, and do not wait; it ends with this copy."""
         with self.log.open("ab") as log:
             begun = subprocess.Popen(
                 [*_leash(), *self._argv(name)],

@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from conformance.traffic.speech import STATUS
+
 JSON_SERVICES = frozenset({"task", "relay"})
 ROUTES = ("GET /", "GET /sleep", "POST /echo")
 """HTTP routes that traffic can use; `GET /` is there in every fit target."""
@@ -56,11 +58,15 @@ class Ask:
 
 @dataclass(frozen=True)
 class Heard:
-    """An answer: whose it is (None: that of the oldest request), whether it is right, and who says so."""
+    """An answer: whose it is (None: that of the oldest request), whether it is right, and who says so.
+
+    `failed`: it is an error that the protocol has words for.
+    """
 
     key: str | None
     right: bool = True
     by: str = ""
+    failed: bool = False
 
 
 class Topic:
@@ -98,8 +104,10 @@ class Call(Topic):
         """The id, and from `version` and `worker` who has answered."""
         try:
             reply = json.loads(message)
-            key, result = reply.get("id"), reply["result"]
-        except (ValueError, KeyError, AttributeError):
+            if "error" in reply:
+                return Heard(reply["id"], failed=True)
+            key, result = reply["id"], reply["result"]
+        except (ValueError, KeyError, TypeError):
             return Heard(None, right=False)
         return Heard(key, self._is_right(key, result), self._by(result))
 
@@ -132,6 +140,9 @@ class Route(Topic):
 
     def read(self, message: bytes) -> Heard:
         """Right where it is the route's body; `POST /echo` also tells whose answer it is."""
+        if message.startswith(STATUS):
+            errs = message.startswith(STATUS + b" 5")
+            return Heard(None, right=errs, failed=errs)
         if self.habit.topic == "echo":
             lane, _, number = message.decode(errors="replace").partition(".")
             return Heard(number, lane == str(self.lane))

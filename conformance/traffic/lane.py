@@ -237,7 +237,7 @@ class Lane:
             self._is_wrong(message, now)
             return
         story.copies += 1
-        story.by, story.ended_at = heard.by, now
+        story.by, story.failed, story.ended_at = heard.by, heard.failed, now
         if self._pending.pop(str(key), None) and not self._pending:
             self._rest(now)
 

@@ -17,7 +17,7 @@ from conformance.traffic.lane import Lane
 from conformance.wire.address import Address
 
 HELD_UP = 0.75
-"""Seconds that the loop may come late; every time in a ledger is judged against more than that, or against none."""
+"""Seconds that the loop may come late: no deadline in a ledger is shorter than several times that."""
 
 TURN = 0.05
 """Seconds without anything to do after which the loop looks whether it is to end."""

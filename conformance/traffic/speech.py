@@ -16,6 +16,10 @@ FIXED = 16
 """Bytes of a message where the protocol has no frames (`tcp`)."""
 
 
+STATUS = b"HTTP"
+"""How a reply begins that is no body but a status."""
+
+
 class Gibberish(Exception):
     """Bytes that are no message of the protocol; `args[0]` are the bytes."""
 
@@ -107,7 +111,7 @@ class Custom(Speech):
 
 
 class WebSocket(Speech):
-    """RFC 6455: the opening handshake, then text messages; pings are answered, a Close is noted and answered."""
+    """RFC 6455: the handshake, then text messages; pings are answered, a Close is noted and answered."""
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
@@ -170,13 +174,14 @@ class WebSocket(Speech):
 class Http(Speech):
     """HTTP/1.1, judged by h11. A message is `METHOD TARGET`, a line feed and the body; a reply is the body.
 
-    A status other than 200 is gibberish: no route that traffic uses has another one.
+    Of a response whose status is not 200 the reply is just `HTTP STATUS`.
     """
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self.client = h11.Connection(h11.CLIENT)
         self.body = b""
+        self.status = 0
 
     def say(self, message: bytes) -> bytes:
         """The request, with a length where it has a body."""
@@ -198,9 +203,7 @@ class Http(Speech):
 
     def _listen(self, event: object) -> list[bytes]:
         if isinstance(event, h11.Response):
-            self.body = b""
-            if event.status_code != http.OK:
-                raise Gibberish(self.buffer)
+            self.status, self.body = event.status_code, b""
         elif isinstance(event, h11.Data):
             self.body += bytes(event.data)
         elif isinstance(event, h11.EndOfMessage):
@@ -215,7 +218,7 @@ class Http(Speech):
             self.client.start_next_cycle()
         else:
             self.farewell = "close"
-        return [self.body]
+        return [self.body] if self.status == http.OK else [STATUS + b" %d" % self.status]
 
 
 SPEECH: Mapping[str, Callable[[Address], Speech]] = {

@@ -1,4 +1,4 @@
-"""HTTP/1.1 from the client's side, as far as the contract's plainest routes need it; h11 judges the answers."""
+"""HTTP/1.1 from the client's side, as far as plain requests need it; h11 judges the answers."""
 
 from dataclasses import dataclass
 
@@ -36,9 +36,9 @@ def request(client: h11.Connection, host: str, method: str, target: str, body: b
     """The bytes of a request, with a length where it has a body."""
     headers = [("host", host)]
     headers += [("content-type", "text/plain"), ("content-length", str(len(body)))] if body else []
-    events = [h11.Request(method=method, target=target, headers=headers)]
-    events += [h11.Data(data=body)] if body else []
-    return b"".join(client.send(event) or b"" for event in [*events, h11.EndOfMessage()])
+    head = h11.Request(method=method, target=target, headers=headers)
+    rest = [h11.Data(data=body), h11.EndOfMessage()] if body else [h11.EndOfMessage()]
+    return b"".join(client.send(event) or b"" for event in [head, *rest])
 
 
 def read(peer: Peer, client: h11.Connection) -> Response:

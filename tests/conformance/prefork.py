@@ -1,7 +1,7 @@
-"""A small pre-fork server with text and task services, right or wrong in one way: what live traffic is tried on.
+"""A small pre-fork server with text and task services, right or wrong in one way, for live traffic.
 
-    python prefork.py serve PORT_TEXT PORT_TASK PID_FILE VERSION_FILE [FAULT]
-    python prefork.py reload|stop PID_FILE
+python prefork.py serve PORT_TEXT PORT_TASK PID_FILE VERSION_FILE [FAULT]
+python prefork.py reload|stop PID_FILE
 """
 
 import asyncio
