@@ -54,7 +54,8 @@ def test_start_after_everybody(target: Target) -> str:
     with private(target.copy.spec) as world:
         _stopped(world)
         world.pid_file.write_text("-1\n", encoding="ascii")
-        world.start()
+        if not world.start():
+            raise Violation("does-not-start", "the pid file holds -1, and the service does not start")
         if world.master() <= 1:
             raise Violation("not-the-master", f"the service runs, and its pid file holds {world.master()}")
     return "done"

@@ -67,10 +67,7 @@ class Namespace:
         """Start the target; whether it serves in its time."""
         argv = self._filled(self.spec.start)
         self.ask("start", argv=argv, **self._surroundings)
-        if not wait_until(lambda: all(map(self._accepts, self._addresses)), self.spec.ready_timeout):
-            raise TargetDown(
-                f"in its own namespace the target does not serve within {self.spec.ready_timeout:g} s"
-            )
+        return wait_until(lambda: all(map(self._accepts, self._addresses)), self.spec.ready_timeout)
 
     def command(self, name: str) -> int:
         """The exit status of one of the target's commands. Raises Violation `command-hangs`."""
