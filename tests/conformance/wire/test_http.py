@@ -55,8 +55,12 @@ def silent(client: socket.socket) -> None:
 
 
 def test_no_answer() -> None:
-    with serving(silent) as address, peer(address, calibration=Impatient()) as one:
-        pytest.raises(Violation, http.exchange, one, "GET", "/").match("no-answer")
+    with (
+        serving(silent) as address,
+        peer(address, calibration=Impatient()) as one,
+        pytest.raises(Violation, match="no-answer"),
+    ):
+        http.exchange(one, "GET", "/")
 
 
 @pytest.mark.parametrize(("handler", "fit"), [(patient, True), (silent, False), (answer_first(HELLO), False)])
