@@ -107,11 +107,6 @@ class Slot:
             self.current = child
         return None
 
-    def fork_now(self) -> None:
-        """Do not wait for the back-off."""
-        self.cancel_fork()
-        self.fork()
-
     def replace(self) -> None:
         """A process that was ready has ended: in good order, or not."""
         self.current = None

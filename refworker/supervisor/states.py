@@ -112,12 +112,10 @@ MASTER: dict[tuple[MasterState, MasterEvent], tuple[MasterState, str]] = {
 S, On = SlotState, SlotEvent
 SLOT: dict[tuple[SlotState, SlotEvent], tuple[SlotState, str]] = {
     (S.WAITING, On.DUE): (S.STARTING, "fork"),
-    (S.WAITING, On.RENEW): (S.STARTING, "fork_now"),  # a reload does not wait for a back-off (LIFE-042)
     (S.WAITING, On.STOP): (S.GONE, "cancel_fork"),
     (S.STARTING, On.FORK_FAILED): (S.WAITING, "try_later"),
     (S.STARTING, On.READY): (S.READY, "nothing"),
     (S.STARTING, On.EXITED): (S.WAITING, "try_later"),
-    (S.STARTING, On.RENEW): (S.STARTING, "nothing"),
     (S.STARTING, On.STOP): (S.GONE, "dismiss"),
     (S.READY, On.EXITED): (S.WAITING, "replace"),
     (S.READY, On.RENEW): (S.RENEWING, "fork"),
@@ -126,7 +124,6 @@ SLOT: dict[tuple[SlotState, SlotEvent], tuple[SlotState, str]] = {
     (S.RENEWING, On.EXITED): (S.READY, "stay"),
     (S.RENEWING, On.FORK_FAILED): (S.READY, "stay"),
     (S.RENEWING, On.LOST): (S.STARTING, "succeed"),
-    (S.RENEWING, On.RENEW): (S.RENEWING, "nothing"),
     (S.RENEWING, On.GIVE_UP): (S.READY, "give_up"),
     (S.RENEWING, On.STOP): (S.GONE, "dismiss"),
 }
