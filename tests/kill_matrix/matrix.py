@@ -1,7 +1,7 @@
 """What was caught by what, and what is missing. Pure: the judging is done elsewhere."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 CAUGHT = frozenset({"fail", "weak"})
 UNFIT = "unfit"
@@ -47,6 +47,15 @@ class Judgement:
         return frozenset(
             case for case, end in self.cases.items() if end.verdict in CAUGHT and end.outcome != UNFIT
         )
+
+    def misses(self, known: Mapping[str, Iterable[str]]) -> bool:
+        """Whether a case that has caught it before did not do so now."""
+        return not self.kills.issuperset(known.get(self.mutant.name, ()))
+
+    def joined(self, former: "Judgement") -> "Judgement":
+        """This judgement, and what a former one of the same server has caught besides."""
+        caught = {case: former.cases[case] for case in former.kills - self.kills}
+        return replace(self, cases={**self.cases, **caught})
 
     def pace(self, case: str) -> tuple[float, str]:
         """Sorts what catches quickly before what catches slowly."""

@@ -48,6 +48,15 @@ def test_a_suite_that_broke_is_a_problem() -> None:
     assert "ended with status 5: boom" in Judgement(mutant("one"), 5, {}, "boom\n").problem()
 
 
+def test_a_catch_that_was_seen_once_stays_and_one_that_is_missed_is_noticed() -> None:
+    first, second = judged("one", a=KILLED, b=PASSED), judged("one", a=PASSED, b=KILLED)
+    known = {"one": ["a", "b"]}
+    assert first.misses(known)
+    assert second.joined(first).kills == {"a", "b"}
+    assert not second.joined(first).misses(known)
+    assert not second.misses({})
+
+
 def test_the_selection_repeats_every_catch_where_it_is_quickest() -> None:
     slow, quick = Ending("fail", "fin", 9.0), Ending("fail", "fin", 0.1)
     servers = [judged("one", a=slow, b=KILLED), judged("two", a=quick), judged("three", a=slow)]
