@@ -66,7 +66,7 @@ def judge_all(
 
 
 def chosen(glob: str) -> list[Mutant]:
-    """Faulty servers by name or section, those first that take longest: they meet every case, or wait most."""
+    """Faulty servers by name or section, those first that take longest."""
     found = [each for each in zoo() if any(fnmatchcase(word, glob) for word in (each.name, *each.sections))]
     return sorted(
         found, key=lambda each: (not each.is_degenerate, not each.sections[0].startswith("lifecycle"))

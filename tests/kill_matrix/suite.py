@@ -21,7 +21,7 @@ CONTEXT.set_forkserver_preload(["tests.kill_matrix.warm"])
 
 
 def finished(arguments: Sequence[str], mutation: str, output: Path) -> int:
-    """The exit status of `conformance` with these arguments against a mutation; what it prints goes to a file."""
+    """The exit status of `conformance` against a mutation; what it prints goes to a file."""
     child = CONTEXT.Process(target=run, args=(list(arguments), mutation, str(output)))
     child.start()
     child.join(PATIENCE)
