@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from refworker.callbacks import logger
 from refworker.supervisor import commands
+from refworker.supervisor.logfile import formatter
 from refworker.supervisor.process import Context, context, stop_all, stop_service
 from refworker.supervisor.settings import SettingError, make_settings
 from refworker.worker import Worker, registered
@@ -50,8 +51,6 @@ def set_up_log() -> None:
     if logger.hasHandlers():
         return
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s pid:%(process)d %(message)s", datefmt="%Y-%m-%d %H:%M:%S")
-    )
+    handler.setFormatter(formatter())
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
