@@ -29,7 +29,7 @@ floors themselves read nothing of it but the version. What stands nowhere here f
 """
 
 IMPURE = frozenset({"asyncio", "os", "random", "selectors", "socket", "ssl", "threading", "time"})
-GUARDED = frozenset({"uvloop", "aiosmtpd"})
+GUARDED = frozenset({"uvloop", "aiosmtpd", "cronsim", "setproctitle"})
 """Third-party modules that `refworker` may import where they are wanted, never merely by being imported
 itself.
 """
