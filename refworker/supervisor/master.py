@@ -6,14 +6,12 @@ up; what happens when is in the table of `states.py`.
 """
 
 import os
-import platform
 import selectors
 import signal
 import time
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from refworker import __version__
 from refworker.callbacks import logger
 from refworker.supervisor import signals
 from refworker.supervisor.agenda import Agenda
@@ -21,7 +19,7 @@ from refworker.supervisor.channel import Channel, Message
 from refworker.supervisor.control import ControlServer, Session
 from refworker.supervisor.pidfile import PidFile
 from refworker.supervisor.process import Process, live
-from refworker.supervisor.report import Answers, Inquiry, row
+from refworker.supervisor.report import Answers, Inquiry, master_row, row, worker_rows
 from refworker.supervisor.settings import Settings
 from refworker.supervisor.slot import Office, Slot
 from refworker.supervisor.states import MASTER, MasterEvent, MasterState, SlotEvent, SlotState, step
@@ -105,7 +103,7 @@ class Master:
     def report_started(self) -> None:
         """Every process is ready for the first time: say so."""
         logger.info("%s start in DEBUG mode", self.settings.title)
-        say(start_table(self.settings, self.slots))
+        say(start_table(self.settings.title, self._report({}), f"python {self.settings.program}"))
 
     def stop_slots(self) -> None:
         """Tell all processes at once (LIFE-080); the master's copies of the listening sockets go first, so
@@ -154,18 +152,13 @@ class Master:
         self.inquiry.ask(lambda answers: session.reply(self._report(answers)))
 
     def _report(self, answers: Answers) -> dict[str, Any]:
-        """The object that `status --json` prints; times in seconds, `started` since the epoch."""
-        master = {
-            "pid": os.getpid(),
-            "state": self.state.value,
-            "version": __version__,
-            "python": platform.python_version(),
-            "event_loop": self.settings.loop,
-            "started": self.started,
-            "uptime": round(time.monotonic() - self._clock, 3),
-            "workers": len(self.workers),
+        """The object that `status --json` prints."""
+        uptime = time.monotonic() - self._clock
+        return {
+            "master": master_row(self.settings, self.state.value, self.started, uptime),
+            "workers": worker_rows(self.slots),
+            "processes": [row(slot, answers.get(slot)) for slot in self.slots],
         }
-        return {"master": master, "processes": [row(slot, answers.get(slot)) for slot in self.slots]}
 
     # -- the other side of the fork ----------------------------------------------------------------
 

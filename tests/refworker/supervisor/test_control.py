@@ -36,7 +36,7 @@ def test_status_counts(service: Make) -> None:
     )
     assert process["connections"] == 2
     assert process["worker"] == "echo"
-    assert process["state"] == "ready"
+    assert process["state"] == "idle"
     assert process["uptime"] > 0
     assert process["exits"] == {}
     for client in clients:
@@ -49,10 +49,10 @@ def test_status_describes_the_master(service: Make) -> None:
     assert running.master
     assert master["pid"] == running.master.pid
     assert master["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert master["workers"] == 1
+    assert [worker["name"] for worker in running.status()["workers"]] == ["echo"]
     text = running.command("status").stdout
-    assert f"master pid {running.master.pid}  running" in text
-    assert text.count("[ready]") == 2
+    assert f"master pid {running.master.pid}   running" in text
+    assert text.count("[idle]") == 2
 
 
 def test_the_control_socket_is_private(service: Make) -> None:
