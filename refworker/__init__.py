@@ -5,6 +5,7 @@ __version__ = "0.1.0"  # before the imports: the floors below read it
 from refworker.address import AddressError
 from refworker.client import AsyncTcpConnection
 from refworker.connection import TcpConnection
+from refworker.cron import cron
 from refworker.protocols.registry import register_protocol
 from refworker.quota import Quota
 from refworker.status import CONNECT_FAIL, SEND_FAIL, Status, statistics
@@ -27,6 +28,7 @@ __all__ = [
     "Timer",
     "Worker",
     "__version__",
+    "cron",
     "register_protocol",
     "reload_service",
     "run_all",

@@ -207,7 +207,8 @@ class Master(Reloader):
         """Every process is ready for the first time: say so."""
         mode = "DAEMON" if self.life.daemon else "DEBUG"
         logger.info("%s start in %s mode", self.settings.title, mode)
-        self.herald.started(start_table(self.settings, self.workers, daemon=self.life.daemon))
+        title, program = self.settings.title, f"python {self.settings.program}"
+        self.herald.started(start_table(title, self.reporter.overview(), program))
         self.reload_again()
 
     def _not_started(self, slot: Slot, what: str) -> None:

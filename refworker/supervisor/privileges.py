@@ -76,11 +76,15 @@ def account(user: str) -> tuple[str, int, int]:
 
 def own_account() -> tuple[str, int, int]:
     """The same of the user of this process, who need not have a name."""
+    return own_name(), os.geteuid(), os.getegid()
+
+
+def own_name() -> str:
+    """The name of the user of this process, empty where that is only a number."""
     try:
-        name = pwd.getpwuid(os.geteuid()).pw_name
+        return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
-        name = ""
-    return name, os.geteuid(), os.getegid()
+        return ""
 
 
 def group_number(group: str) -> int:

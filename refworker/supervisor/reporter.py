@@ -69,12 +69,13 @@ class Reporter:
         service = self._service
         rows = [self._process(child, answers.get(child)) for child in self._children()]
         rows += [self._vacancy(slot) for slot in service.slots if slot.state is SlotState.WAITING]
-        return {
-            "master": self._master(),
-            "workers": [self._worker(index, worker) for index, worker in enumerate(service.workers)],
-            "processes": rows,
-            "totals": self.totals.with_living(self._children()),
-        }
+        totals = self.totals.with_living(self._children())
+        return self.overview() | {"processes": rows, "totals": totals}
+
+    def overview(self) -> Message:
+        """The service without its processes: what the start table shows."""
+        workers = enumerate(self._service.workers)
+        return {"master": self._master(), "workers": [self._worker(index, each) for index, each in workers]}
 
     def _master(self) -> Message:
         service = self._service

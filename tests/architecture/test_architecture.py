@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[2]
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"__version__", "protocols"}),
-    frozenset({"address", "callbacks", "client", "connection", "endpoints", "status", "timer", "udp"}),
+    frozenset(
+        {"address", "callbacks", "client", "connection", "cron", "endpoints", "status", "timer", "udp"}
+    ),
     frozenset({"worker"}),
     frozenset({"supervisor"}),
     frozenset({"tasks"}),

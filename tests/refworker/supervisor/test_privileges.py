@@ -137,3 +137,9 @@ def test_who_is_that_user_already_is_not_warned() -> None:
 def test_a_user_that_vanished_from_the_system_is_no_way_to_stay_root() -> None:
     rights, _ = forked("Identity('vanished', 54321, 54322).take()")
     assert rights == {"Uid": [54321] * 4, "Gid": [54322] * 4, "Groups": [54322]}
+
+
+@as_root
+def test_a_number_may_do_without_a_name() -> None:
+    expression = "Identity('', 54321, 54322).take(); assert resolve('', 'GROUP').name == ''"
+    assert forked(expression.replace("GROUP", OTHER.gr_name))[0]["Uid"] == [54321] * 4
