@@ -148,4 +148,4 @@ def state_of(child: Child, answered: bool) -> str:
         return "idle" if answered else "busy"
     if child.state is ChildState.LEAVING:
         return "draining" if child.graceful else "stopping"
-    return child.state.value
+    return str(child.state.value)

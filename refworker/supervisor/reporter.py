@@ -2,6 +2,7 @@
 
 import os
 import platform
+import pwd
 import time
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
@@ -28,6 +29,14 @@ class Service(Protocol):
     slots: list[Slot]
     exits: list[Any]
     life: Heritage
+
+
+def current_user() -> str:
+    """Who runs this service: a name, or the number of a user without one."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 class Reporter:
@@ -99,7 +108,7 @@ class Reporter:
             "name": worker.name,
             "address": listening(worker),
             "count": worker.count,
-            "user": worker.user,
+            "user": worker.user or current_user(),
             "exits": {str(status): count for status, count in sorted(exits.items())},
         }
 

@@ -17,7 +17,18 @@ ROOT = Path(__file__).parents[2]
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"__version__", "protocols"}),
     frozenset(
-        {"address", "callbacks", "client", "connection", "cron", "endpoints", "status", "timer", "udp"}
+        {
+            "address",
+            "callbacks",
+            "client",
+            "connection",
+            "cron",
+            "endpoints",
+            "quota",
+            "status",
+            "timer",
+            "udp",
+        }
     ),
     frozenset({"worker"}),
     frozenset({"supervisor"}),

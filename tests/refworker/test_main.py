@@ -6,7 +6,7 @@ import pytest
 
 PROGRAM = """
 from refworker.worker import Worker
-worker = Worker("text://127.0.0.1:0", name="echo", on_message=lambda connection, message: connection.send(message))
+worker = Worker("text://127.0.0.1:0", name="echo", on_message=lambda each, message: each.send(message))
 """
 
 
