@@ -112,6 +112,7 @@ class Lane:
         if self._socket is not None:
             self._socket.close()
         self._socket, self._state = None, "away"
+        self._out = self._held = b""  # what was left to say was for this connection
 
     # --- asking ------------------------------------------------------------------------------------------
 
@@ -220,6 +221,8 @@ class Lane:
             self._pending.clear()  # whatever else waited here has no ending of its own
             self._end("", now)
             return
+        if self._socket is None:
+            return  # the last answer has come, and perhaps a Close behind it: nothing follows from here
         if had_to_wait and self._speech.ready and self._to_say:
             self._say(now)
         self._out, self._speech.outbox = self._out + self._speech.outbox, b""
