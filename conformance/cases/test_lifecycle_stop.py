@@ -307,7 +307,7 @@ def test_graceful_says_close(target: Target) -> str:
         say = h11.Connection(h11.CLIENT)
         peer.send(http.request(say, peer.address.authority, "GET", f"/sleep?ms={int(1000 * WHILE)}"))
         stopping = target.process.launch("stop_graceful")
-        response = http.read(peer, say)
+        response = http.read(peer, say, within=WHILE + peer.calibration.deadline)
         stopping.wait(STOP)
     if not response.closes:
         raise Violation("says-nothing", "no `Connection: close` in an answer just before the end")
