@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from conformance.outcomes import Unsupported, Violation
+from conformance.outcomes import TargetDown, Unsupported, Violation
 from conformance.target.process import Process, wait_until
 from conformance.target.view import Target
 from conformance.wire.address import Address, dial
@@ -48,8 +48,11 @@ def stop(target: Target) -> None:
 
 
 def start(target: Target) -> None:
-    """Start the target again, and see that it serves."""
-    target.process.start(target.copy.addresses.values())
+    """Start the target again, and see that it serves. Raises Violation `does-not-start`."""
+    try:
+        target.process.start(target.copy.addresses.values())
+    except TargetDown as problem:
+        raise Violation("does-not-start", str(problem)) from problem
     served(target)
 
 
