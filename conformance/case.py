@@ -26,11 +26,12 @@ calibration of this target asks. Do not check that the server lives on: a canary
 `"pid_file"`, a command (`"stop"`, `"reload"`), `"limits.max_package_size"`, `"workers.task"`,
 `"endpoint.task"`. With `fresh=True` the case gets a copy of the target started for it alone, which it may
 stop, kill or ruin; otherwise all cases of one test process share a copy. With `explores=True` it is a
-property: it calls `explore` (`conformance.exploration`), and `--fuzz` gives it more time.
+property: it calls `explore` (`conformance.exploration`), and `--fuzz` gives it more time. `instead` names
+services that do as well where the target lacks the case's own: it is then about the first that is there.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -55,6 +56,7 @@ class Case:
     needs: tuple[str, ...] = ()
     fresh: bool = False
     explores: bool = False
+    instead: tuple[str, ...] = ()
     title: str = ""
     module: str = ""
 
@@ -66,6 +68,11 @@ class Case:
     def section(self) -> str:
         """The first part of the id: `text` for `text/framing/whole-line`."""
         return self.id.split("/")[0]
+
+    def on(self, offered: Container[str]) -> "Case":
+        """This case on a target that offers these services."""
+        there = [service for service in (self.service, *self.instead) if service in offered]
+        return replace(self, service=there[0]) if there else self
 
 
 REGISTRY: dict[str, Case] = {}
@@ -81,6 +88,7 @@ def case(
     needs: tuple[str, ...] = (),
     fresh: bool = False,
     explores: bool = False,
+    instead: tuple[str, ...] = (),
 ) -> Callable[[CaseFunction], CaseFunction]:
     """Make a test function a case. Raises ValueError for metadata that contradicts the contract."""
 
@@ -94,6 +102,7 @@ def case(
             needs=needs,
             fresh=fresh,
             explores=explores,
+            instead=instead,
             title=title,
             module=function.__module__,
         )
@@ -110,7 +119,7 @@ def _problems(entry: Case) -> list[str]:
     """What is wrong with the metadata, most important first."""
     checks = {
         "the id is not section/topic/what-is-checked": entry.id.count("/") != 2 or "" in entry.id.split("/"),
-        f"unknown service {entry.service!r}": entry.service not in SERVICES,
+        f"unknown service {entry.service!r}": not {entry.service, *entry.instead}.issubset(SERVICES),
         "names no requirement": not entry.requirements,
         "accepts no outcome": not entry.accept,
         f"an outcome is accepted as one of {sorted(GRADES)}": not GRADES.issuperset(entry.accept.values()),

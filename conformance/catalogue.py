@@ -1,6 +1,6 @@
 """The catalogue: every requirement in `requirements/<section>.toml`, and the aliases of renamed cases.
 
-One table for each requirement:
+A long section has several files, `<section>_<topic>.toml`. One table for each requirement:
 
     [TEXT-001]
     level = "MUST"                  # MUST, SHOULD or MAY

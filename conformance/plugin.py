@@ -16,6 +16,7 @@ import pytest
 from conformance import replay
 from conformance.case import REGISTRY, Case
 from conformance.catalogue import CatalogueError, NoSuchCase, catalogue, select
+from conformance.ledger import plain
 from conformance.report.evidence import collect
 from conformance.runner import Bench, run_case
 from conformance.target.file import TargetFileError, TargetSpec, from_endpoints, load, read_endpoints
@@ -131,6 +132,7 @@ class Judge:
             **asdict(result),
             "requirements": list(result.requirements),
             "evidence": collect(transcript),
+            "ledger": plain(transcript.ledger) if transcript.ledger else None,
         }
         if result.verdict in replay.WORTH_SAVING and result.outcome != "unfit":
             record["replay"] = replay.save(

@@ -88,6 +88,7 @@ class Ending:
 def run_case(case: Case, call: CaseCall, bench: Bench, transcript: Transcript) -> Result:
     """Run one case and judge it. Raises nothing of its own: a suite that breaks is the verdict *error*."""
     started, level = monotonic(), bench.level(case.requirements)
+    case = case.on(bench.spec.endpoints)
     try:
         ending = _foregone(case, bench) or _start(case, call, bench, transcript)
     except TargetDown as problem:

@@ -29,7 +29,8 @@ CONFORMING, FAILED, WRONG_USAGE, UNFIT, INCONCLUSIVE, BROKE = range(6)
 class Result:
     """What became of one case; it travels between test processes as a plain dictionary.
 
-    `evidence` holds the events of the transcript as dictionaries, `replay` the path of a saved replay file.
+    `evidence` holds the events of the transcript as dictionaries, `ledger` what became of live traffic (see
+    `ledger.plain`), `replay` the path of a saved replay file.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Result:
     detail: str = ""
     replay: str | None = None
     evidence: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    ledger: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def section(self) -> str:

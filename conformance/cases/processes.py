@@ -63,7 +63,8 @@ def served(target: Target) -> None:
         peer.expect(b"served\n")
 
 
-def _accepts(address: Address) -> bool:
+def accepts(address: Address) -> bool:
+    """Whether a connection to this address is taken."""
     if address.transport == "udp":
         return False
     try:
@@ -208,8 +209,8 @@ def no_ports(target: Target) -> None:
     Raises Violation `listening`.
     """
     addresses = target.copy.addresses.values()
-    if not wait_until(lambda: not any(map(_accepts, addresses)), WATCH):
-        still = ", ".join(address.url for address in addresses if _accepts(address))
+    if not wait_until(lambda: not any(map(accepts, addresses)), WATCH):
+        still = ", ".join(address.url for address in addresses if accepts(address))
         raise Violation("listening", f"{still} still takes connections")
 
 

@@ -1,16 +1,20 @@
 """The results as one JSON object: the stable part, for programs (contract, section 8)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from conformance import __version__
+from conformance.ledger import ANSWERED
 from conformance.target.file import TargetSpec
 from conformance.verdicts import Result, totals
 
 FORMAT = 1
+
+UNANSWERED = 20
+"""Requests of one ledger that are listed; the HTML report shows more."""
 
 
 @dataclass(frozen=True)
@@ -51,4 +55,11 @@ def _case(result: Result) -> dict[str, Any]:
         "outcome": result.outcome,
         "detail": result.detail,
         "replay": result.replay,
+        **({"ledger": _ledger(result.ledger)} if result.ledger else {}),
     }
+
+
+def _ledger(ledger: Mapping[str, Any]) -> dict[str, Any]:
+    """How many requests ended in which way, what was done meanwhile, and those that were not answered."""
+    unusual = [entry for entry in ledger["entries"] if entry["ending"] not in ANSWERED]
+    return {"counts": ledger["counts"], "marks": ledger["marks"], "unanswered": unusual[:UNANSWERED]}

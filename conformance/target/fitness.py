@@ -14,7 +14,7 @@ from time import monotonic
 
 from conformance.outcomes import Violation
 from conformance.target.calibration import Calibration
-from conformance.wire import frame, text, websocket
+from conformance.wire import frame, http, text, websocket
 from conformance.wire.peer import Peer
 from conformance.wire.render import excerpt
 from conformance.wire.websocket import Opcode
@@ -102,6 +102,10 @@ def _relay(peer: Peer) -> None:
     websocket.expect(peer, Opcode.TEXT, b"pong")
 
 
+def _http(peer: Peer) -> None:
+    http.expect(peer, "GET", "/", b"hello")
+
+
 _TEXT = Fitness(_text, part=b"half a li")
 _WEBSOCKET = Fitness(_websocket, websocket.upgrade)
 
@@ -116,6 +120,7 @@ FITNESS = {
     "websocket": _WEBSOCKET,
     "wss": _WEBSOCKET,
     "relay": Fitness(_relay, websocket.upgrade),
+    "http": Fitness(_http),
 }
 """What is asked of each service before its cases; a case can only be about a service that stands here."""
 

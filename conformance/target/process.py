@@ -51,6 +51,7 @@ class Process:
             family.MARK: self.mark,
         }
         self._popen: subprocess.Popen[bytes] | None = None
+        self._launched: list[subprocess.Popen[bytes]] = []
         self._seen: dict[int, int | None] = {}
 
     # --- what cases use ----------------------------------------------------------------------------------
@@ -69,6 +70,11 @@ class Process:
         return self._popen.pid
 
     @property
+    def started_as(self) -> int | None:
+        """The pid of the command that started the target, also a daemon; it leads a session of its own."""
+        return self._popen.pid if self._popen else None
+
+    @property
     def pid_file(self) -> Path:
         """Where the target writes its pid. Raises Unsupported when the target file names none."""
         if self.spec.pid_file is None:
@@ -80,11 +86,8 @@ class Process:
 
         Raises Unsupported when the target file has no such command, subprocess.TimeoutExpired when it hangs.
         """
-        argv = self.spec.start if name == "start" else self.spec.commands.get(name)
-        if argv is None:
-            raise Unsupported(f"the target file has no command {name!r}")
         return subprocess.run(
-            self._filled(argv),
+            self._argv(name),
             cwd=self.cwd,
             env=self._environment,
             stdin=subprocess.DEVNULL,
@@ -94,6 +97,21 @@ class Process:
             timeout=timeout,
             check=False,
         )
+
+    def launch(self, name: str) -> subprocess.Popen[bytes]:
+        """Begin a command, or `start` once more, and do not wait; it ends with this copy."""
+        with self.log.open("ab") as log:
+            begun = subprocess.Popen(
+                [*_leash(), *self._argv(name)],
+                cwd=self.cwd,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._launched.append(begun)
+        return begun
 
     def children(self) -> list[int]:
         """Pids of the living children of the main process."""
@@ -128,6 +146,16 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def signal_group(self, number: int) -> None:
+        """Send a signal to everybody in the process group that was started, as a terminal does.
+
+        Raises Unsupported for a daemon, which has left its terminal.
+        """
+        if self._popen is None or self.spec.daemon:
+            raise Unsupported("a daemon has no terminal")
+        if self._popen.poll() is None:
+            os.killpg(self._popen.pid, number)
+
     def output(self) -> str:
         """What the target has printed so far."""
         return self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
@@ -140,19 +168,10 @@ class Process:
 
     def start(self, addresses: Iterable[Address]) -> None:
         """Start, and return when every address accepts connections. Raises TargetDown."""
-        with self.log.open("ab") as log:
-            try:
-                self._popen = subprocess.Popen(
-                    [*_leash(), *self._filled(self.spec.start)],
-                    cwd=self.cwd,
-                    env=self._environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except OSError as problem:
-                raise TargetDown(f"cannot run {self.spec.start[0]!r}: {problem.strerror}") from problem
+        try:
+            self._popen = self.launch("start")
+        except OSError as problem:
+            raise TargetDown(f"cannot run {self.spec.start[0]!r}: {problem.strerror}") from problem
         try:
             self._await_ready(addresses)
         except TargetDown:
@@ -181,8 +200,8 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.wait_gone()
-        if self._popen is not None:
-            self._popen.wait()
+        for begun in self._launched:
+            begun.wait()
 
     def _roots(self) -> set[int]:
         """Processes known by number: those seen before, the one started, and a daemon that wrote its pid
@@ -199,9 +218,16 @@ class Process:
         self._seen |= {pid: family.born(pid) for pid in pids}
 
     def _reap_and_list(self) -> set[int]:
-        if self._popen is not None:
-            self._popen.poll()
+        for begun in self._launched:
+            begun.poll()
         return self.family()
+
+    def _argv(self, name: str) -> list[str]:
+        """The command of this name, filled in. Raises Unsupported."""
+        argv = self.spec.start if name == "start" else self.spec.commands.get(name)
+        if argv is None:
+            raise Unsupported(f"the target file has no command {name!r}")
+        return self._filled(argv)
 
     def _filled(self, argv: Iterable[str]) -> list[str]:
         return [fill(argument, self.folder.lookup) for argument in argv]

@@ -193,6 +193,12 @@ class Peer:
         return self._take(len(self._buffer))
 
     @property
+    def local_port(self) -> int:
+        """Our own end's port, by which the target knows this connection; 0 on a Unix socket."""
+        name = self._socket.getsockname()
+        return int(name[1]) if isinstance(name, tuple) else 0
+
+    @property
     def waiting(self) -> bytes:
         """Bytes received and not yet asked for."""
         return bytes(self._buffer)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Literal
 
+from conformance.ledger import Ledger
+
 Kind = Literal[
     "connect", "send", "expect", "receive", "silent", "ending", "finish", "reset",
     "saw-fin", "saw-reset", "close", "note",
@@ -31,11 +33,15 @@ class Entry:
 
 @dataclass
 class Transcript:
-    """The events of one case, oldest first. `complete` turns False once something had to be left out."""
+    """The events of one case, oldest first. `complete` turns False once something had to be left out.
+
+    Live traffic leaves a `ledger` here instead of its bytes.
+    """
 
     entries: list[Entry] = field(default_factory=list)
     complete: bool = True
     peers: int = 0
+    ledger: Ledger | None = None
     _started: float = field(default_factory=monotonic)
     _size: int = 0
 
