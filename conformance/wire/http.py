@@ -41,11 +41,11 @@ def request(client: h11.Connection, host: str, method: str, target: str, body: b
     return b"".join(client.send(event) or b"" for event in [head, *rest])
 
 
-def read(peer: Peer, client: h11.Connection) -> Response:
-    """The response to what this client has sent."""
+def read(peer: Peer, client: h11.Connection, within: float | None = None) -> Response:
+    """The response to what this client has sent; `within` is the time for each part of it, in seconds."""
     status, fields, body = 0, dict[bytes, bytes](), b""
     while True:
-        event = _next(peer, client)
+        event = _next(peer, client, within)
         if isinstance(event, h11.Response):
             status, fields = event.status_code, dict(event.headers)
         elif isinstance(event, h11.Data):
@@ -54,11 +54,11 @@ def read(peer: Peer, client: h11.Connection) -> Response:
             return Response(status, fields, body)
 
 
-def _next(peer: Peer, client: h11.Connection) -> object:
+def _next(peer: Peer, client: h11.Connection, within: float | None) -> object:
     """The next event of h11, fed with whatever comes."""
     try:
         while (event := client.next_event()) is h11.NEED_DATA:
-            data = peer.receive()
+            data = peer.receive(within=within)
             if not data and not peer.ended:
                 raise Violation("no-answer", "a response was due, and does not get ready")
             if peer.ended == "reset":
