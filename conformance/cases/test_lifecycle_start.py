@@ -7,7 +7,7 @@ from pathlib import Path
 
 from conformance.case import Unsupported, Violation
 from conformance.cases import renewal
-from conformance.cases.processes import STOP, accepts, run, settled, start_again, stop
+from conformance.cases.processes import STOP, accepts, run, settled, stop
 from conformance.cases.under_load import answers, life, renewed
 from conformance.target import family
 from conformance.target.instance import Copy
@@ -90,7 +90,7 @@ def test_stale_socket(target: Target) -> str:
     path = target.endpoint().host
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(path)
-    start_again(target)
+    target.process.start(target.copy.addresses.values())
     answers(target)
     return "done"
 

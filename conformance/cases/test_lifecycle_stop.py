@@ -94,7 +94,7 @@ def test_during_start_up(target: Target) -> str:
 @life("lifecycle/stop/crash-loop", "LIFE-042", needs=("stop",))
 def test_crash_loop(target: Target) -> str:
     """A stop does not wait for the next try of a process that dies again and again."""
-    replacements(target.process, staff(target)[-1], LOOP)
+    replacements(target.process, staff(target)[0], LOOP)
     stop(target)
     return "done"
 
@@ -308,7 +308,7 @@ def test_graceful_says_close(target: Target) -> str:
         say = h11.Connection(h11.CLIENT)
         peer.send(http.request(say, peer.address.authority, "GET", f"/sleep?ms={int(1000 * WHILE)}"))
         stopping = target.process.launch("stop_graceful")
-        response = http.read(peer, say, within=WHILE + peer.calibration.deadline)
+        response = http.read(peer, say, within=WHILE + target.calibration.deadline)
         ended(stopping)
     if not response.closes:
         raise Violation("says-nothing", "no `Connection: close` in an answer just before the end")

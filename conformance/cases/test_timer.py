@@ -58,7 +58,7 @@ def test_order(target: Target) -> str:
             callers[number].expect(delays[number], id=1)
             for later, caller in zip(delays, callers, strict=True):
                 if later > delays[number]:
-                    caller.peer.silent(0.0)
+                    caller.peer.silent(caller.peer.calibration.gap)
     return "in-order"
 
 
