@@ -160,6 +160,8 @@ def _call(target: Target, call: CaseCall) -> Ending:
         outcome = call(target)
     except Violation as violation:
         return Ending(violation.outcome, violation.detail, violated=True)
+    except TargetDown as problem:  # it ran, and the case could not start it again: that is no end of the run
+        return Ending("does-not-start", str(problem), violated=True)
     except Unsupported as reason:
         return Ending("unsupported", str(reason), "unsupported")
     except Inconclusive as reason:

@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from conformance.outcomes import TargetDown, Unsupported, Violation
+from conformance.outcomes import Unsupported, Violation
+from conformance.target import family
 from conformance.target.process import Process, wait_until
 from conformance.target.view import Target
 from conformance.wire.address import Address, dial
@@ -39,6 +40,14 @@ def run(target: Target, command: str, within: float = STOP) -> int:
         raise Violation("command-hangs", f"`{command}` did not end within {within:g} s") from hang
 
 
+def ended(begun: subprocess.Popen[bytes], within: float = STOP) -> None:
+    """A command that was launched has come to its end. Raises Violation `command-hangs`."""
+    try:
+        begun.wait(within)
+    except subprocess.TimeoutExpired as hang:
+        raise Violation("command-hangs", f"the command did not end within {within:g} s") from hang
+
+
 def stop(target: Target) -> None:
     """Stop the target by its own command, for cases that begin there. Raises Violation `not-stopped`."""
     status = run(target, "stop")
@@ -48,17 +57,9 @@ def stop(target: Target) -> None:
 
 
 def start(target: Target) -> None:
-    """Start the target again, and see that it serves. Raises Violation `does-not-start`."""
-    start_again(target)
+    """Start the target again, and see that it serves."""
+    target.process.start(target.copy.addresses.values())
     served(target)
-
-
-def start_again(target: Target) -> None:
-    """Start a target that this case has stopped. Raises Violation `does-not-start`."""
-    try:
-        target.process.start(target.copy.addresses.values())
-    except TargetDown as problem:
-        raise Violation("does-not-start", str(problem)) from problem
 
 
 def served(target: Target) -> None:
@@ -89,11 +90,14 @@ def settled(target: Target) -> list[int]:
 
 
 def staff(target: Target) -> list[int]:
-    """The children of a target that has some. Raises Unsupported for a server of a single process."""
-    children = settled(target)
+    """The children of a target that has some, those first that listen: a master may have helpers as well.
+
+    Raises Unsupported for a server of a single process.
+    """
+    children, port = settled(target), target.endpoint().port
     if not children:
         raise Unsupported("the target is a single process: none of its children can die or freeze")
-    return children
+    return sorted(children, key=lambda pid: not family.listens(pid, port))
 
 
 def _changes(process: Process, children: list[int], seconds: float) -> bool:

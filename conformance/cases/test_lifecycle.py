@@ -153,8 +153,9 @@ def test_pid_file(target: Target) -> str:
     content = target.process.pid_file.read_text(encoding="utf-8")
     if not content.strip().isdecimal():
         raise Violation("not-a-number", f"the pid file holds {content!r}")
-    if not set(settled(target)) & family.family((), target.process.mark):
-        raise Violation("not-the-master", f"{content.strip()} has no children that are the target's")
+    children, port = settled(target), target.endpoint().port
+    if not children or not any(family.listens(pid, port) for pid in (int(content), *children)):
+        raise Violation("not-the-master", f"{content.strip()}, children {children}: none has port {port}")
     return "done"
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from conformance.case import Unsupported, Violation
 from conformance.cases import renewal
-from conformance.cases.processes import STOP, accepts, run, settled, start_again, stop
+from conformance.cases.processes import STOP, accepts, run, settled, stop
 from conformance.cases.under_load import answers, life, renewed
-from conformance.outcomes import TargetDown
 from conformance.target import family
 from conformance.target.instance import Copy
 from conformance.target.process import wait_until
@@ -91,7 +90,7 @@ def test_stale_socket(target: Target) -> str:
     path = target.endpoint().host
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(path)
-    start_again(target)
+    target.process.start(target.copy.addresses.values())
     answers(target)
     return "done"
 
@@ -159,7 +158,7 @@ def test_restart_idle_clients(target: Target) -> str:
 
 def _restart(target: Target) -> None:
     """Restart; a command that stays, as the new service in the foreground, is right too."""
-    children = set(target.process.children()) if target.process.alive() else set()
+    children = _children(target)
     begun = target.process.launch("restart")
 
     def over() -> bool:
@@ -174,10 +173,15 @@ def _restart(target: Target) -> None:
 
 
 def _replaced(target: Target, children: set[int]) -> bool:
-    with suppress(Unsupported, TargetDown):
-        now = set(target.process.children())
-        return bool(now) and not now & children and all(map(accepts, target.copy.addresses.values()))
-    return False
+    now = _children(target)
+    return bool(now) and not now & children and all(map(accepts, target.copy.addresses.values()))
+
+
+def _children(target: Target) -> set[int]:
+    """The children of the master; none where there is no master."""
+    with suppress(Unsupported):
+        return set(target.process.children())
+    return set()
 
 
 # --- as a daemon -------------------------------------------------------------------------------------------

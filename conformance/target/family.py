@@ -2,7 +2,8 @@
 
 A daemon leaves the session and the parent that it was started with. What it keeps is its environment, so
 every copy is started with a variable of its own (`MARK`); descendants are followed too, for servers that
-overwrite their environment with a process title.
+overwrite their environment with a process title. Such a server's children lose that tie as well when their
+master dies: whoever was seen once is known again by pid and time of birth.
 """
 
 import os
@@ -15,6 +16,12 @@ PROC = Path("/proc")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 GONE = frozenset("ZX")
 """States of processes that have ended and wait for a parent to take notice."""
+
+PARENT, BIRTH = 1, 19
+"""Places in `/proc/PID/stat`, counted from the state."""
+
+LISTEN = "0A"
+"""The state of a listening socket in `/proc/net/tcp`."""
 
 
 def available() -> bool:
@@ -41,6 +48,29 @@ def is_living(pid: int) -> bool:
     return _parent(pid) is not None
 
 
+def born(pid: int) -> int | None:
+    """When a living process was started, in clock ticks: no two processes share pid and birth."""
+    status = _status(pid)
+    return int(status[BIRTH]) if status else None
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether a process holds a socket that listens on this TCP port, its own or an inherited one."""
+    sockets = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
+    try:
+        descriptors = list((PROC / str(pid) / "fd").iterdir())
+        return any(os.readlink(descriptor) in sockets for descriptor in descriptors)
+    except OSError:
+        return False
+
+
+def _listening(table: str, port: int) -> list[str]:
+    """The inodes of the sockets that listen on a port; columns 1, 3 and 9 are address, state and inode."""
+    path = PROC / "net" / table
+    rows = [line.split() for line in path.read_text().splitlines()[1:]] if path.exists() else []
+    return [row[9] for row in rows if row[3] == LISTEN and row[1].endswith(f":{port:04X}")]
+
+
 @dataclass(frozen=True)
 class Usage:
     """What processes hold together: resident bytes and open descriptors."""
@@ -62,12 +92,18 @@ def _living() -> dict[int, int]:
 
 
 def _parent(pid: int) -> int | None:
-    """The parent of a living process. Its name may hold blanks and brackets: cut at the last one."""
+    """The parent of a living process."""
+    status = _status(pid)
+    return int(status[PARENT]) if status else None
+
+
+def _status(pid: int) -> list[str]:
+    """The fields of a living process from its state on; its name may hold blanks and brackets: cut there."""
     try:
-        state, parent = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
-    except (OSError, ValueError):
-        return None
-    return None if state in GONE else int(parent)
+        fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+    return [] if not fields or fields[0] in GONE else fields
 
 
 def _carries(pid: int, mark: str) -> bool:

@@ -52,6 +52,7 @@ class Process:
         }
         self._popen: subprocess.Popen[bytes] | None = None
         self._launched: list[subprocess.Popen[bytes]] = []
+        self._seen: dict[int, int | None] = {}
 
     # --- what cases use ----------------------------------------------------------------------------------
 
@@ -114,11 +115,15 @@ class Process:
 
     def children(self) -> list[int]:
         """Pids of the living children of the main process."""
-        return family.children(self.pid)
+        children = family.children(self.pid)
+        self._remember(children)
+        return children
 
     def family(self) -> set[int]:
         """Pids of all living processes of this copy, wherever they have gone."""
-        return family.family(self._roots(), self.mark)
+        members = family.family(self._roots(), self.mark)
+        self._remember(members)
+        return members
 
     def alive(self) -> bool:
         """Whether the main process lives."""
@@ -199,12 +204,18 @@ class Process:
             begun.wait()
 
     def _roots(self) -> set[int]:
-        """Processes known by number: the one started, and a daemon that wrote its pid into our own folder."""
-        roots = {self._popen.pid} if self._popen else set()
+        """Processes known by number: those seen before, the one started, and a daemon that wrote its pid
+        into our own folder.
+        """
+        roots = {pid for pid, birth in self._seen.items() if birth == family.born(pid) is not None}
+        roots |= {self._popen.pid} if self._popen else set()
         if self.spec.pid_file and self.pid_file.is_relative_to(self.folder.path):
             with contextlib.suppress(Unsupported):
                 roots.add(self.pid)
         return roots
+
+    def _remember(self, pids: Iterable[int]) -> None:
+        self._seen |= {pid: family.born(pid) for pid in pids}
 
     def _reap_and_list(self) -> set[int]:
         for begun in self._launched:
@@ -226,11 +237,17 @@ class Process:
 
         def ready() -> bool:
             waiting[:] = [address for address in waiting if not _accepts(address)]
-            return not waiting or self._start_failed()
+            return (not waiting and self._known()) or self._start_failed()
 
         wait_until(ready, self.spec.ready_timeout)
         if waiting:
             raise TargetDown(self._why_not_ready(waiting[0]))
+
+    def _known(self) -> bool:
+        """Whether cases can find the main process: a daemon may listen before it has written its pid file."""
+        if not self.spec.daemon or self.spec.pid_file is None:
+            return True
+        return self.pid_file.exists() and self.pid_file.stat().st_size > 0
 
     def _start_failed(self) -> bool:
         """Whether waiting is in vain: the process has ended, and not as a daemon's starter ends."""

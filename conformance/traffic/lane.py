@@ -225,11 +225,8 @@ class Lane:
             return  # the last answer has come, and perhaps a Close behind it: nothing follows from here
         if had_to_wait and self._speech.ready and self._to_say:
             self._say(now)
-        self._out, self._speech.outbox = self._out + self._speech.outbox, b""
-        self._write_if_open(now)
-
-    def _write_if_open(self, now: float) -> None:
-        if self._socket is not None and self._out:
+        if self._socket is not None:
+            self._out, self._speech.outbox = self._out + self._speech.outbox, b""
             self._write(now)
 
     def _answer(self, message: bytes, now: float) -> None:
@@ -272,6 +269,5 @@ class Lane:
             story.how, story.ended_at, story.partial = how, now, partial
             partial = b""
         self._pending.clear()
-        self._out = self._held = b""
         self.close()
         self.wake_at = NEVER if self.habit.idle else now + AGAIN

@@ -42,7 +42,7 @@ def request(client: h11.Connection, host: str, method: str, target: str, body: b
 
 
 def read(peer: Peer, client: h11.Connection, within: float | None = None) -> Response:
-    """The response to what this client has sent; `within` seconds for each of its parts."""
+    """The response to what this client has sent; `within` is the time for each part of it, in seconds."""
     status, fields, body = 0, dict[bytes, bytes](), b""
     while True:
         event = _next(peer, client, within)

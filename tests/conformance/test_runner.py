@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conformance.case import Case
-from conformance.outcomes import Inconclusive, Unsupported, Violation
+from conformance.outcomes import Inconclusive, TargetDown, Unsupported, Violation
 from conformance.runner import Bench, run_case
 from conformance.target.file import TargetSpec
 from conformance.target.view import Target
@@ -129,6 +129,18 @@ def test_a_target_that_does_not_start(tmp_path: Path) -> None:
     with bench(spec(tmp_path, start='["/no/such/server"]')) as on:
         result = run(on, echoes)
     assert (result.verdict, result.outcome) == ("fail", "not-started")
+
+
+def test_a_target_that_does_not_start_again_is_judged_on(tmp_path: Path) -> None:
+    def again(target: Target) -> str:
+        raise TargetDown("the port is taken")
+
+    with bench(spec(tmp_path)) as on:
+        results = [run(on, again), run(on, echoes)]
+    assert [(result.verdict, result.outcome) for result in results] == [
+        ("fail", "does-not-start"),
+        ("pass", "echoed"),
+    ]
 
 
 def test_a_crash_is_blamed_on_the_case_and_the_next_gets_a_new_copy(tmp_path: Path) -> None:

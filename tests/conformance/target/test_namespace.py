@@ -94,7 +94,9 @@ def test_everybody_ends_with_the_agent() -> None:
 
 def test_the_agent_is_missed(tmp_path: Path) -> None:
     with private(echo(tmp_path)) as world:  # type: ignore[arg-type]
+        inside = family.family([world._hand.pid], "no such mark")
         os.kill(world._hand.pid, signal.SIGKILL)
         world._hand.wait()
+        assert wait_until(lambda: not any(map(family.is_living, inside)), 5)
         with pytest.raises(Violation, match="everybody-killed"):
             world.bystander()

@@ -1,5 +1,6 @@
 """Processes of a target: readiness, commands, and nothing left behind."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -27,6 +28,17 @@ if os.fork():
 while True:
     time.sleep(1)
 """
+
+TITLED = """
+import os, socket, sys, time
+if len(sys.argv) == 2:
+    os.execve(sys.executable, [sys.executable, *sys.argv, "bare"], {})
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+os.fork()
+while True:
+    time.sleep(1)
+"""
+"""A server that has overwritten its environment, as many do with a process title."""
 
 
 def test_start_and_stop(tmp_path: Path) -> None:
@@ -95,6 +107,39 @@ def test_a_daemon_that_ignores_sigterm_is_gone_in_the_end(
         assert len(process.family()) == 2
         members = process.family()
     assert wait_until(lambda: not any(map(family.is_living, members)), 5)
+
+
+def test_orphans_without_an_environment_are_known_and_ended(tmp_path: Path) -> None:
+    script = tmp_path / "titled.py"
+    script.write_text(TITLED)
+    with Copy(spec(tmp_path, start=f'["{{python}}", "{script}", "{{port.text}}"]')) as copy:
+        process = copy.process
+        assert process is not None
+        assert wait_until(lambda: len(process.children()) == 1, 5)
+        orphans = set(process.children())
+        process.signal(signal.SIGKILL)
+        assert process.exit_code() == -signal.SIGKILL
+        assert process.family() == orphans
+    assert not any(map(family.is_living, orphans))
+
+
+def test_a_daemon_is_ready_when_its_pid_file_is(tmp_path: Path) -> None:
+    script = tmp_path / "daemon.py"
+    script.write_text(DAEMON.replace("with open", "time.sleep(0.5)\n    with open"))
+    start = f'["{{python}}", "{script}", "{{port.text}}", "{{dir}}/pid"]'
+    with Copy(spec(tmp_path, start=start, extra='daemon = true\npid_file = "{dir}/pid"')) as copy:
+        assert copy.process is not None
+        assert family.is_living(copy.process.pid)
+        copy.process.kill()
+
+
+def test_who_listens(tmp_path: Path) -> None:
+    with Copy(spec(tmp_path)) as copy:
+        assert copy.process is not None
+        port = copy.addresses["text"].port
+        assert family.listens(copy.process.pid, port)
+        assert not family.listens(os.getpid(), port)
+        assert not family.listens(1 << 30, port)
 
 
 def test_signal_and_exit_code(tmp_path: Path) -> None:

