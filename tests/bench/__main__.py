@@ -1,4 +1,5 @@
-"""`python -m tests.bench`: CPU per message, messages per second and p99, and calls of tasks per second.
+"""`python -m tests.bench`: CPU per message, messages per second and p99, calls of tasks per second, and with
+`lifecycle` what starts, stops and reloads take.
 
 A measurement, not a test: the exit status is 0 whatever the figures are. Targets stand beside them.
 """
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 
+from tests.bench.lifecycle import SIZES, compare_commands, reload_under_load
 from tests.bench.measure import Contender, Serving, serving
 from tests.bench.tasks import compare_calls
 
@@ -35,6 +37,11 @@ TARGETS = {
 
 def main() -> int:
     options = arguments()
+    if "lifecycle" in options.protocols:
+        for processes in SIZES:
+            compare_commands(processes, options.rounds)
+        reload_under_load(options.reloads)
+        return 0
     print(
         "100 connections, 64-byte messages, one server process; CPU is user and system time of the server.\n"
     )
@@ -47,8 +54,9 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "protocols", nargs="*", default=["text", "frame"], metavar="PROTOCOL", help="text, frame"
+        "protocols", nargs="*", default=["text", "frame"], metavar="WHAT", help="text, frame, or lifecycle"
     )
+    parser.add_argument("--reloads", type=int, default=50, metavar="N", help="in a row, under live traffic")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of every server, in turns")
     parser.add_argument("--seconds", type=float, default=0.6, metavar="S", help="for one round")
     return parser.parse_args()
