@@ -1,4 +1,4 @@
-"""What a lifecycle takes: the commands of a service of two processes and of one of a hundred, and many reloads
+"""What a lifecycle takes: the commands of a service of two processes and of a hundred, and many reloads
 in a row under the suite's live traffic, with the ledger of every request.
 
 Beside each time stands that of `python -c pass`, the price of a command that does nothing, measured in turns.
