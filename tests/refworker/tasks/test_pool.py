@@ -101,7 +101,7 @@ def test_a_connection_that_hangs_in_abandoned_calls_is_given_up() -> None:
         ):
             for _ in range(2):
                 with pytest.raises(TaskTimeout):
-                    await dispatcher.using(timeout=0.005).call("wait", "a")
+                    await dispatcher.using(timeout=0.2).call("wait", "a")  # long enough to be taken on
             assert dispatcher._pool.hosts[0].load == 2  # the process is still at it
             assert await dispatcher.call("echo", 1) == 1
             assert dispatcher._pool.hosts[0].load == 0

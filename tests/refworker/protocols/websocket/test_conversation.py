@@ -253,7 +253,8 @@ def test_endless_empty_fragments_leave_nothing_behind(make: Make, key: bytes) ->
     try:
         for _ in range(4):
             assert codec.feed(chunk) == []
-        assert tracemalloc.get_traced_memory()[0] < 10_000
+        # One pointer for each of the 20,000 would be more; the test runner's own threads have some.
+        assert tracemalloc.get_traced_memory()[0] < 100_000
     finally:
         tracemalloc.stop()
     assert codec.feed(raw_frame(0x80, b"", key)) == [""]
