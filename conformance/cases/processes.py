@@ -40,6 +40,14 @@ def run(target: Target, command: str, within: float = STOP) -> int:
         raise Violation("command-hangs", f"`{command}` did not end within {within:g} s") from hang
 
 
+def ended(begun: subprocess.Popen[bytes], within: float = STOP) -> None:
+    """A command that was launched has come to its end. Raises Violation `command-hangs`."""
+    try:
+        begun.wait(within)
+    except subprocess.TimeoutExpired as hang:
+        raise Violation("command-hangs", f"the command did not end within {within:g} s") from hang
+
+
 def stop(target: Target) -> None:
     """Stop the target by its own command, for cases that begin there. Raises Violation `not-stopped`."""
     status = run(target, "stop")
