@@ -44,8 +44,8 @@ MAD = frozenset({"duplicated", "wrong"})
 SHOWN = 6
 """Offending requests in the detail of a failure."""
 
-KEPT = 400
-"""Requests of a ledger that travel into reports, the offending ones first."""
+KEPT = 600
+"""Requests of a ledger that travel into reports."""
 
 KEPT_BYTES = 48
 
@@ -236,7 +236,7 @@ def _complaint(rule: Rule, ledger: Ledger, offending: Sequence[Entry]) -> list[s
 
 
 def plain(ledger: Ledger, kept: int = KEPT) -> dict[str, Any]:
-    """The ledger as plain data, cut to what a picture can show: what is no answer, some of the rest."""
+    """The ledger as plain data, cut to what a picture can show."""
     return {
         "counts": ledger.counts(),
         "total": len(ledger.entries),
@@ -247,13 +247,15 @@ def plain(ledger: Ledger, kept: int = KEPT) -> dict[str, Any]:
 
 
 def thinned(entries: Sequence[Entry], kept: int) -> list[Entry]:
-    """At most `kept` entries in their order: unusual endings first, then answers, evenly spread."""
-    unusual = [n for n, entry in enumerate(entries) if entry.ending not in ANSWERED][:kept]
-    usual = [n for n, entry in enumerate(entries) if entry.ending in ANSWERED]
-    room = kept - len(unusual)
-    step = max(1, -(-len(usual) // room)) if room else 0
-    chosen = sorted([*unusual, *(usual[::step] if step else [])])
-    return [entries[n] for n in chosen]
+    """About `kept` entries, in their order: of every lane some of every ending, evenly spread over time."""
+    groups: dict[tuple[int, str], list[int]] = {}
+    for number, entry in enumerate(entries):
+        groups.setdefault((entry.story.lane, entry.ending), []).append(number)
+    chosen: list[int] = []
+    for place, group in enumerate(sorted(groups.values(), key=len)):
+        share = max(1, (kept - len(chosen)) // (len(groups) - place))
+        chosen += group[:: -(-len(group) // share)]
+    return [entries[number] for number in sorted(chosen)]
 
 
 def _plain_entry(entry: Entry) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from conformance.case import CaseFunction, Inconclusive, Violation, case
+from conformance.cases.processes import QUIET
 from conformance.target.namespace import Namespace, private
 from conformance.target.process import wait_until
 from conformance.target.view import Target
@@ -53,7 +54,8 @@ def test_start_after_everybody(target: Target) -> str:
     with private(target.copy.spec) as world:
         _stopped(world)
         world.pid_file.write_text("-1\n", encoding="ascii")
-        world.start()
+        if not world.start():
+            raise Violation("does-not-start", "the pid file holds -1, and the service does not start")
         if world.master() <= 1:
             raise Violation("not-the-master", f"the service runs, and its pid file holds {world.master()}")
     return "done"
@@ -76,6 +78,14 @@ def spares_everybody(target: Target, content: str) -> None:
                 )
 
 
+def _settled(world: Namespace) -> list[int]:
+    """The children of the master once there are no more to come."""
+    children: list[int] = []
+    while children != (children := world.children()) or not children:
+        wait_until(lambda: False, QUIET)
+    return children
+
+
 def _stopped(world: Namespace) -> None:
     if status := world.command("stop"):
         raise Violation("not-stopped", f"`stop` ended with status {status}")
@@ -85,8 +95,7 @@ def _stopped(world: Namespace) -> None:
 def test_spares_successors(target: Target) -> str:
     """A process that gets the number of an old worker, after that has ended, is not killed in its place."""
     with private(target.copy.spec) as world:
-        wait_until(lambda: bool(world.children()), 1.0)
-        old = world.children()
+        old = _settled(world)
         world.command("reload")
         if not wait_until(lambda: not any(map(world.alive, old)), 3 * DEADLINE):
             raise Violation(

@@ -13,7 +13,7 @@ from conformance.cases.under_load import RENEWAL, deed, ledger, life, live, relo
 from conformance.ledger import NOTHING_LOST, uphold
 from conformance.target.view import Target
 
-SEVERAL = 4
+SEVERAL = 3
 """Reports that are asked for, one after the other."""
 
 REPORT = 3.0

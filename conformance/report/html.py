@@ -14,6 +14,7 @@ from conformance.case import REGISTRY
 from conformance.catalogue import Requirement, catalogue
 from conformance.report.evidence import row
 from conformance.report.results_file import Summary
+from conformance.report.timeline import timeline
 from conformance.verdicts import VERDICTS, Result, exit_status, totals
 
 BYTES = 24
@@ -114,7 +115,7 @@ def _case(result: Result) -> str:
         f"<code>{escape(result.id)}</code><small>{result.seconds * 1000:.0f} ms</small></summary>"
         f'<div class="body"><p class="title">{title}</p><dl>{_seen(result)}'
         f"{''.join(_requirement(catalogue().requirements[name]) for name in result.requirements)}</dl>"
-        f"{_wire(result)}</div></details>"
+        f"{timeline(result.ledger) if result.ledger else ''}{_wire(result)}</div></details>"
     )
 
 

@@ -1,7 +1,8 @@
 """The suite's hand inside a private namespace: `python agent.py`, JSON lines in, JSON lines out.
 
 It runs as the second process there; the first, its parent, only reaps, and ends with it, which makes the
-kernel end everybody else. Standard library only; it imports nothing of the suite.
+kernel end everybody else. Process groups know no namespaces: kill(2) of group 0 reaches members outside. So
+every program gets a session of its own here. Standard library only; it imports nothing of the suite.
 
     {"do": "start", "argv": [...], "cwd":, "env":}       -> {"pid":}
     {"do": "run", "argv": [...], "cwd":, "env":, "within":} -> {"status":, "output":}   status null: it hangs
@@ -33,7 +34,9 @@ Answer = dict[str, Any]
 def main() -> None:
     """Split into the reaper and the agent; the agent's end is everybody's."""
     agent = os.fork()
-    if agent:
+    if not agent:
+        os.setsid()
+    else:
         sys.stdin.close()
         while os.waitpid(-1, 0)[0] != agent:
             pass
@@ -55,7 +58,10 @@ def _loopback() -> None:
 def start(argv: list[str], cwd: str, env: dict[str, str]) -> Answer:
     """Begin a program and leave it running."""
     quiet = subprocess.DEVNULL
-    return {"pid": subprocess.Popen(argv, cwd=cwd, env=env, stdin=quiet, stdout=quiet, stderr=quiet).pid}
+    begun = subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+    )
+    return {"pid": begun.pid}
 
 
 def run(argv: list[str], cwd: str, env: dict[str, str], within: float) -> Answer:
@@ -70,6 +76,7 @@ def run(argv: list[str], cwd: str, env: dict[str, str], within: float) -> Answer
             stderr=subprocess.STDOUT,
             timeout=within,
             check=False,
+            start_new_session=True,
         )
     except subprocess.TimeoutExpired:
         return {"status": None, "output": ""}
@@ -78,7 +85,7 @@ def run(argv: list[str], cwd: str, env: dict[str, str], within: float) -> Answer
 
 def bystander() -> Answer:
     """A process that has nothing to do with anything."""
-    return {"pid": subprocess.Popen(SLEEP, stdin=subprocess.DEVNULL).pid}
+    return {"pid": subprocess.Popen(SLEEP, stdin=subprocess.DEVNULL, start_new_session=True).pid}
 
 
 def spawn_as(pid: int) -> Answer:

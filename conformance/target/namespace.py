@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from conformance.outcomes import TargetDown, Unsupported, Violation
+from conformance.outcomes import Unsupported, Violation
 from conformance.target import agent
 from conformance.target.file import ProcessSpec, TargetSpec
 from conformance.target.fill import fill
@@ -63,14 +63,11 @@ class Namespace:
             raise Unsupported("the target file names no process.pid_file")
         return Path(fill(self.spec.pid_file, self.folder.lookup))
 
-    def start(self) -> None:
-        """Start the target, and wait until it serves. Raises TargetDown."""
+    def start(self) -> bool:
+        """Start the target; whether it serves in its time."""
         argv = self._filled(self.spec.start)
         self.ask("start", argv=argv, **self._surroundings)
-        if not wait_until(lambda: all(map(self._accepts, self._addresses)), self.spec.ready_timeout):
-            raise TargetDown(
-                f"in its own namespace the target does not serve within {self.spec.ready_timeout:g} s"
-            )
+        return wait_until(lambda: all(map(self._accepts, self._addresses)), self.spec.ready_timeout)
 
     def command(self, name: str) -> int:
         """The exit status of one of the target's commands. Raises Violation `command-hangs`."""
@@ -121,17 +118,20 @@ class Namespace:
 
 @contextmanager
 def private(spec: TargetSpec) -> Iterator[Namespace]:
-    """A started copy in a world of its own. Raises Unsupported where none can be made, TargetDown."""
+    """A started copy in a world of its own. Raises Unsupported where none can be made."""
     way = ways_in()
     if way is None:
         raise Unsupported("this system lets nobody make private process namespaces (unshare)")
     if spec.process is None:
         raise Unsupported("the target was running already")
     command = [*way, sys.executable, "-I", "-S", agent.__file__]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as hand:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as hand:
         world = Namespace(spec, spec.process, hand)
         try:
-            world.start()
+            if not world.start():
+                raise Unsupported("the target does not start in a namespace of its own")
             yield world
         finally:
             hand.kill()  # unshare's child, and everybody with it, dies with unshare (--kill-child)

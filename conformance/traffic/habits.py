@@ -167,6 +167,14 @@ def _echo(service: str, *, burst: int = 4) -> list[Habit]:
     return [Habit(service), Habit(service, fresh=True), Habit(service, burst=burst)]
 
 
+def _slow(service: str) -> list[Habit]:
+    """Requests that take a while, so many and so unlike that at any moment one of them is in flight."""
+    return [
+        Habit(service, "sleep", seconds, fresh=fresh, pause=0.01)
+        for seconds, fresh in ((0.3, False), (0.3, True), (0.37, True), (0.46, True))
+    ]
+
+
 @dataclass(frozen=True)
 class Patterns:
     """The habits of one service: quick ones, and those whose requests take a while."""
@@ -178,7 +186,7 @@ class Patterns:
 def _http(routes: Iterable[str]) -> Patterns:
     quick = [Habit("http", "hello"), Habit("http", "hello"), Habit("http", "hello", fresh=True)]
     echo = [Habit("http", "echo"), Habit("http", "echo", fresh=True)] if "POST /echo" in routes else []
-    slow = [Habit("http", "sleep", 0.3, fresh=fresh) for fresh in (False, True)]
+    slow = _slow("http")
     return Patterns(quick + echo, slow if "GET /sleep" in routes else [])
 
 
@@ -193,11 +201,11 @@ EVERYDAY: Mapping[str, Patterns] = {
     "websocket": Patterns([*_echo("websocket"), Habit("websocket", idle=True)]),
     "task": Patterns(
         [Habit("task"), Habit("task", fresh=True), Habit("task", "version", fresh=True)],
-        [Habit("task", "sleep", 0.3), Habit("task", "sleep", 0.3, fresh=True)],
+        _slow("task"),
     ),
-    "relay": Patterns([Habit("relay")], [Habit("relay", "sleep", 0.3, fresh=True)]),
+    "relay": Patterns([Habit("relay")], _slow("relay")[1:3]),
 }
-"""By service, at most five clients each, so that a whole target has about two dozen."""
+"""By service: few clients each, so that a whole target has about two dozen."""
 
 
 def everyday(services: Iterable[str], routes: Iterable[str] = (), *, slow: bool = True) -> list[Habit]:

@@ -112,6 +112,7 @@ class Lane:
         if self._socket is not None:
             self._socket.close()
         self._socket, self._state = None, "away"
+        self._out = self._held = b""  # what was left to say was for this connection
 
     # --- asking ------------------------------------------------------------------------------------------
 
@@ -220,13 +221,12 @@ class Lane:
             self._pending.clear()  # whatever else waited here has no ending of its own
             self._end("", now)
             return
+        if self._socket is None:
+            return  # the last answer has come, and perhaps a Close behind it: nothing follows from here
         if had_to_wait and self._speech.ready and self._to_say:
             self._say(now)
-        self._out, self._speech.outbox = self._out + self._speech.outbox, b""
-        self._write_if_open(now)
-
-    def _write_if_open(self, now: float) -> None:
-        if self._socket is not None and self._out:
+        if self._socket is not None:
+            self._out, self._speech.outbox = self._out + self._speech.outbox, b""
             self._write(now)
 
     def _answer(self, message: bytes, now: float) -> None:
@@ -269,6 +269,5 @@ class Lane:
             story.how, story.ended_at, story.partial = how, now, partial
             partial = b""
         self._pending.clear()
-        self._out = self._held = b""
         self.close()
         self.wake_at = NEVER if self.habit.idle else now + AGAIN

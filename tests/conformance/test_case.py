@@ -66,3 +66,11 @@ def test_a_case_needs_a_title() -> None:
         @case("example/a/b", **GOOD)
         def test_example() -> str:
             return "echoed"
+
+
+def test_another_service_does_instead() -> None:
+    flexible, strict = define(instead=("http", "frame")), define("example/a/c")
+    assert flexible.on({"text", "http"}).service == "text"
+    assert flexible.on({"frame", "http"}).service == "http"
+    assert flexible.on({"udp"}) == flexible
+    assert strict.on({"http"}) == strict

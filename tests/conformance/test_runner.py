@@ -204,3 +204,9 @@ def test_chance_depends_on_the_seed_and_the_case() -> None:
         for name in ("a/b/c", "a/b/c", "a/b/d"):
             run(on, draw, replace(CASE, id=name))
     assert numbers[0] == numbers[1] != numbers[2]
+
+
+def test_a_case_is_about_the_first_of_its_services_that_is_there() -> None:
+    with running() as on:
+        flexible = replace(CASE, service="frame", instead=("http", "text"))
+        assert run(on, lambda target: target.case.service, flexible).outcome == "text"

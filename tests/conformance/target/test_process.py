@@ -153,3 +153,25 @@ def test_signal_and_exit_code(tmp_path: Path) -> None:
 def test_usage_counts_living_processes_only() -> None:
     used = family.usage([1 << 30])
     assert (used.memory, used.descriptors) == (0, 0)
+
+
+def test_a_command_that_is_launched_ends_with_the_copy(tmp_path: Path) -> None:
+    extra = '[process.commands]\nreload = ["{python}", "-c", "import time; time.sleep(60)"]\n'
+    with Copy(spec(tmp_path, extra=extra)) as copy:
+        assert copy.process is not None
+        begun = copy.process.launch("reload")
+        assert begun.poll() is None
+        assert begun.pid in copy.process.family()
+        with pytest.raises(Unsupported):
+            copy.process.launch("restart")
+        copy.process.kill()
+    assert begun.returncode == -signal.SIGKILL
+
+
+def test_a_signal_to_the_group_reaches_what_was_started(tmp_path: Path) -> None:
+    with Copy(spec(tmp_path)) as copy:
+        assert copy.process is not None
+        assert copy.process.started_as == copy.process.pid
+        copy.process.signal_group(signal.SIGTERM)
+        assert copy.process.exit_code() == -signal.SIGTERM
+        copy.process.signal_group(signal.SIGTERM)  # harmless now

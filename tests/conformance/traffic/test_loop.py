@@ -19,7 +19,9 @@ from conformance.target.instance import Copy
 from conformance.target.view import Target
 from conformance.traffic.habits import Habit
 from conformance.traffic.loop import Traffic
+from conformance.wire import websocket
 from conformance.wire.address import Address
+from conformance.wire.websocket import Opcode
 from tests.conformance import prefork
 from tests.conformance.servers import Handler, echo_lines, serving
 
@@ -200,3 +202,27 @@ def test_a_wrong_reload_is_told_from_a_right_one(tmp_path: Path, fault: str, out
     with pytest.raises(Violation) as violation:
         uphold(reloaded(tmp_path, fault), NOTHING_LOST)
     assert violation.value.outcome in {outcome, "reset-before-any-byte"}
+
+
+def saying_goodbye(client: socket.socket) -> None:
+    """A WebSocket that answers one message, and says in the same breath that it leaves."""
+    head = client.recv(4096)
+    if not head.startswith(b"GET "):
+        return
+    key = head.split(b"sec-websocket-key: ")[1].split(b"\r\n")[0].decode()
+    accept = websocket.accept_value(key)
+    client.sendall(b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+    masked = client.recv(4096)
+    payload = websocket.mask(masked[6:], masked[2:6])
+    client.sendall(
+        websocket.encode(Opcode.TEXT, payload, key=None)
+        + websocket.encode(Opcode.CLOSE, websocket.close_payload(1001), key=None)
+    )
+    client.recv(4096)
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_nothing_left_to_say_is_said_on_the_next_connection(fresh: bool) -> None:
+    kept = played(saying_goodbye, [Habit("websocket", fresh=fresh, pause=0.005)])
+    assert kept.counts() == {"answered": len(kept.entries)}
+    assert len(kept.entries) > 3
