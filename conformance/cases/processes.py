@@ -40,6 +40,14 @@ def run(target: Target, command: str, within: float = STOP) -> int:
         raise Violation("command-hangs", f"`{command}` did not end within {within:g} s") from hang
 
 
+def ended(command: subprocess.Popen[bytes], within: float = STOP) -> int:
+    """The exit status of a command that was launched before. Raises Violation `command-hangs`."""
+    try:
+        return command.wait(within)
+    except subprocess.TimeoutExpired as hang:
+        raise Violation("command-hangs", f"a command did not end within {within:g} s") from hang
+
+
 def stop(target: Target) -> None:
     """Stop the target by its own command, for cases that begin there. Raises Violation `not-stopped`."""
     status = run(target, "stop")

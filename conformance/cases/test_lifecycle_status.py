@@ -7,7 +7,7 @@ from time import monotonic
 
 from conformance.case import Violation
 from conformance.cases import renewal
-from conformance.cases.processes import run, settled, stop
+from conformance.cases.processes import ended, run, settled, stop
 from conformance.cases.tasks import client
 from conformance.cases.under_load import RENEWAL, deed, ledger, life, live, reloaded
 from conformance.ledger import NOTHING_LOST, uphold
@@ -102,7 +102,7 @@ def test_status_while_stopping(target: Target) -> str:
         stopping = target.process.launch("stop_graceful")
         run(target, "status", REPORT)  # what it says of a service that leaves is its own choice
         renewal.answered(caller, 2.0)
-        stopping.wait(RENEWAL)
+        ended(stopping, RENEWAL)
     return "done"
 
 

@@ -10,6 +10,7 @@ from conformance.cases.processes import (
     STOP,
     accepts,
     all_gone,
+    ended,
     no_files,
     no_ports,
     replacements,
@@ -70,7 +71,7 @@ def test_under_load_answered(target: Target) -> str:
 @life("lifecycle/stop/during-reload", "LIFE-057", needs=("stop", "reload"))
 def test_during_reload(target: Target) -> str:
     """A stop during a reload wins: nobody is left, and nobody comes after."""
-    target.process.launch("reload").wait(STOP)
+    ended(target.process.launch("reload"))
     stop(target)
     no_ports(target)
     no_files(target)
@@ -122,7 +123,7 @@ def test_half_sent_completed(target: Target) -> str:
         for peer in halves:
             peer.send(b" half\n")
             peer.expect(b"half and half\n")
-        stopping.wait(STOP)
+        ended(stopping)
     return "done"
 
 
@@ -223,7 +224,7 @@ def test_graceful_refuses(target: Target) -> str:
         if not wait_until(lambda: not accepts(target.endpoint()), FIRST, poll=0.03):
             raise Violation("listening", f"{FIRST:g} s into a graceful stop connections are still taken")
         renewal.answered(caller, WHILE)
-        stopping.wait(STOP)
+        ended(stopping)
     return "done"
 
 
@@ -266,7 +267,7 @@ def test_graceful_no_reload(target: Target) -> str:
         _begun(target)
         run(target, "reload")  # refused or ignored: either is right
         renewal.answered(caller, WHILE)
-        stopping.wait(STOP)
+        ended(stopping)
     all_gone(target)
     return "done"
 
@@ -279,11 +280,12 @@ def _begun(target: Target) -> None:
 @life("lifecycle/stop-graceful/http-keep-alive", "LIFE-083", service="http", needs=GRACEFUL)
 def test_graceful_keep_alive(target: Target) -> str:
     """While others are still at work an idle keep-alive connection is closed at once."""
-    with _occupied(target) as stack, target.connect() as idler:
+    with _occupied(target), target.connect() as idler:
         http.expect(idler, "GET", "/", b"hello")
-        stack.callback(target.process.launch("stop_graceful").wait, STOP)
+        stopping = target.process.launch("stop_graceful")
         if idler.ending(within=FIRST) == "open":
             raise Violation("stays-open", f"{FIRST:g} s into a graceful stop an idle connection is open")
+    ended(stopping)
     return "done"
 
 
@@ -308,7 +310,7 @@ def test_graceful_says_close(target: Target) -> str:
         peer.send(http.request(say, peer.address.authority, "GET", f"/sleep?ms={int(1000 * WHILE)}"))
         stopping = target.process.launch("stop_graceful")
         response = http.read(peer, say, within=WHILE + target.calibration.deadline)
-        stopping.wait(STOP)
+        ended(stopping)
     if not response.closes:
         raise Violation("says-nothing", "no `Connection: close` in an answer just before the end")
     return "done"

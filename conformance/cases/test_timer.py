@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from time import monotonic
 
 from conformance.case import Violation, case
+from conformance.cases.processes import ended
 from conformance.cases.tasks import Client, client, companions, in_less_than
 from conformance.cases.under_load import life
 from conformance.target.view import Target
@@ -97,7 +98,7 @@ def test_fires_while_draining(target: Target) -> str:
         stopping = target.process.launch("stop_graceful")
         for number, seconds in enumerate(delays):
             caller.expect(seconds, id=number)
-        stopping.wait(10)
+    ended(stopping)
     return "done"
 
 
