@@ -40,12 +40,12 @@ def run(target: Target, command: str, within: float = STOP) -> int:
         raise Violation("command-hangs", f"`{command}` did not end within {within:g} s") from hang
 
 
-def ended(begun: subprocess.Popen[bytes], within: float = STOP) -> None:
-    """A command that was launched has come to its end. Raises Violation `command-hangs`."""
+def ended(command: subprocess.Popen[bytes], within: float = STOP) -> int:
+    """The exit status of a command that was launched before. Raises Violation `command-hangs`."""
     try:
-        begun.wait(within)
+        return command.wait(within)
     except subprocess.TimeoutExpired as hang:
-        raise Violation("command-hangs", f"the command did not end within {within:g} s") from hang
+        raise Violation("command-hangs", f"a command did not end within {within:g} s") from hang
 
 
 def stop(target: Target) -> None:
