@@ -40,12 +40,12 @@ def run(target: Target, command: str, within: float = STOP) -> int:
         raise Violation("command-hangs", f"`{command}` did not end within {within:g} s") from hang
 
 
-def ended(begun: subprocess.Popen[bytes], within: float = STOP) -> None:
-    """A command that was launched has come to its end. Raises Violation `command-hangs`."""
+def ended(command: subprocess.Popen[bytes], within: float = STOP) -> int:
+    """The exit status of a command that was launched before. Raises Violation `command-hangs`."""
     try:
-        begun.wait(within)
+        return command.wait(within)
     except subprocess.TimeoutExpired as hang:
-        raise Violation("command-hangs", f"the command did not end within {within:g} s") from hang
+        raise Violation("command-hangs", f"a command did not end within {within:g} s") from hang
 
 
 def stop(target: Target) -> None:
@@ -101,8 +101,8 @@ def staff(target: Target) -> list[int]:
 
 
 def _changes(process: Process, children: list[int], seconds: float) -> bool:
-    """Whether the children become others than these meanwhile."""
-    return wait_until(lambda: process.children() != children, seconds)
+    """Whether the children become others than these meanwhile, in whatever order they are named."""
+    return wait_until(lambda: process.children() != sorted(children), seconds)
 
 
 def kill(process: Process, pid: int, number: int = signal.SIGKILL) -> None:

@@ -280,16 +280,17 @@ def _begun(target: Target) -> None:
 @life("lifecycle/stop-graceful/http-keep-alive", "LIFE-083", service="http", needs=GRACEFUL)
 def test_graceful_keep_alive(target: Target) -> str:
     """While others are still at work an idle keep-alive connection is closed at once."""
-    with _occupied(target) as stack, target.connect() as idler:
+    with _occupied(target), target.connect() as idler:
         http.expect(idler, "GET", "/", b"hello")
-        stack.callback(ended, target.process.launch("stop_graceful"))
+        stopping = target.process.launch("stop_graceful")
         if idler.ending(within=FIRST) == "open":
             raise Violation("stays-open", f"{FIRST:g} s into a graceful stop an idle connection is open")
+    ended(stopping)
     return "done"
 
 
 def _occupied(target: Target) -> ExitStack:
-    """A request that keeps the service waiting; the answer is read when the stack is left."""
+    """A request that keeps the service waiting, until the stack is left."""
     if "GET /sleep" not in routes(target):
         raise Unsupported("the http service has no route that takes a while")
     stack = ExitStack()

@@ -98,7 +98,7 @@ def test_fires_while_draining(target: Target) -> str:
         stopping = target.process.launch("stop_graceful")
         for number, seconds in enumerate(delays):
             caller.expect(seconds, id=number)
-        ended(stopping)
+    ended(stopping)
     return "done"
 
 

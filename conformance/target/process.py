@@ -53,20 +53,24 @@ class Process:
         self._popen: subprocess.Popen[bytes] | None = None
         self._launched: list[subprocess.Popen[bytes]] = []
         self._seen: dict[int, int | None] = {}
+        self._main: int | None = None
 
     # --- what cases use ----------------------------------------------------------------------------------
 
     @property
     def pid(self) -> int:
-        """The main process: what the pid file says, else the process that was started.
+        """The main process: what the pid file says, or said when it was there, else the one that was started.
 
-        Raises Unsupported for a daemon without a pid file.
+        Raises Unsupported for a daemon that never had a pid file.
         """
         if self.spec.pid_file and self.pid_file.exists():
             with contextlib.suppress(ValueError):
-                return int(self.pid_file.read_text().strip())
+                self._main = int(self.pid_file.read_text().strip())
+                return self._main
         if self._popen is None or self.spec.daemon:
-            raise Unsupported("a daemon is found by its pid_file, and there is none")
+            if self._main is None:
+                raise Unsupported("a daemon is found by its pid_file, and there is none")
+            return self._main
         return self._popen.pid
 
     @property
