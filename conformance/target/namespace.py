@@ -86,8 +86,11 @@ class Namespace:
         return bool(self.ask("alive", pid=pid)["alive"])
 
     def master(self) -> int:
-        """The pid in the pid file."""
-        return int(self.pid_file.read_text(encoding="ascii"))
+        """The pid in the pid file. Raises Violation `not-a-number`."""
+        content = self.pid_file.read_text(encoding="utf-8", errors="replace")
+        if not content.strip().isdecimal():
+            raise Violation("not-a-number", f"the pid file holds {content!r:.80}")
+        return int(content)
 
     def children(self) -> list[int]:
         """The living children of the master."""
