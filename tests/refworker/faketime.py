@@ -51,3 +51,24 @@ class _Loop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._now()
+
+
+START = 1000.0
+
+
+class Ticks:
+    """Notes when it is called, in milliseconds since the start, and takes a while each time."""
+
+    def __init__(self, clock: Clock, *lasting: float) -> None:
+        self.clock, self.lasting = clock, iter(lasting)
+        self.at: list[int] = []
+
+    def __call__(self, *_: object) -> None:
+        self.at.append(round((self.clock.now - START) * 1000))
+        self.clock.now += next(self.lasting, 0)
+
+    async def until(self, count: int) -> list[int]:
+        """Wait for so many calls."""
+        while len(self.at) < count:
+            await asyncio.sleep(0.001)
+        return self.at[:count]
