@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 from refworker.callbacks import ConnectionCallbacks, Function, logger, spawn
 from refworker.endpoints import Endpoints, is_readable, tune
-from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Event, Signal, as_bytes
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Event, Signal, as_bytes
 from refworker.protocols.registry import Factory
 from refworker.status import SEND_FAIL, Status, statistics
 
@@ -53,10 +53,10 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
     """
 
     __slots__ = (
-        "__dict__", "__weakref__", "_backlog", "_batch", "_codec", "_congested", "_draining",
-        "_eof", "_farewell", "_leaving", "_on_message", "_owed", "_pending", "_pushed", "_stalled",
-        "_tasks", "_timer", "_transport", "bytes_read", "id", "linger_timeout", "max_send_buffer_size",
-        "real_id", "status", "worker",
+        "__dict__", "__weakref__", "_backlog", "_batch", "_codec", "_congested", "_eof", "_farewell",
+        "_leaving", "_on_message", "_opened", "_owed", "_pending", "_pushed", "_stalled", "_tasks", "_timer",
+        "_transport", "bytes_read", "draining", "id", "linger_timeout", "max_send_buffer_size", "real_id",
+        "status", "worker",
     )  # fmt: skip
 
     default_max_send_buffer_size: ClassVar[int] = 1024 * 1024
@@ -69,7 +69,7 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
     farewell_timeout: ClassVar[float] = 5.0
     """Seconds that the peer's answer to a protocol's own farewell (a WebSocket Close) may take."""
     first_word_timeout: ClassVar[float] = 0.3
-    """Seconds that a client which has said nothing yet has to begin when its worker stops (LIFE-075)."""
+    """Seconds that a new client has for its first word, also when its worker stops (LIFE-075)."""
 
     _ids = count(1)
 
@@ -84,13 +84,14 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         self._begin()
 
     def _begin(self) -> None:
-        """The state of one transport's life; an outgoing connection may have several lives."""
+        """The state of one transport's life; an outgoing connection may have several."""
         self.bytes_read = self._pushed = 0
         self._batch: list[bytes] | None = None
         self._stalled = self._owed = 0
+        self._opened = 0.0
         self._pending: Iterator[Any] | None = None
         self._backlog: list[bytes] = []
-        self._eof = self._farewell = self._congested = self._draining = self._leaving = False
+        self._eof = self._farewell = self._congested = self.draining = self._leaving = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -104,11 +105,6 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
     def max_package_size(self, size: int) -> None:
         self._codec.max_package_size = size
 
-    @property
-    def codec(self) -> Codec:
-        """The state of this connection's protocol."""
-        return self._codec
-
     # -- the transport's side ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -117,6 +113,7 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=0)
         tune(self._transport.get_extra_info("socket"))
         self.status = Status.ESTABLISHED
+        self._opened = asyncio.get_running_loop().time()
         statistics.living[self.real_id] = self
         self._say_first()
         if self._codec.overdue():
@@ -198,6 +195,8 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
     def _obey(self, signal: Signal) -> None:
         if isinstance(signal, Event):
             handled = getattr(self, signal.callback)
+            if signal.opening:
+                self._opened = asyncio.get_running_loop().time()
             if signal.reply and not (signal.unless_handled and handled):
                 self._write(signal.reply)
             self._tell(signal.callback, *signal.args)
@@ -279,7 +278,7 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
     def resume_recv(self) -> None:
         """Deliver what has waited, in order, and go on."""
         if self._stalled & PAUSED:
-            self._stalled &= ~PAUSED
+            self._stalled ^= PAUSED
             self._go_on()
 
     def consume_recv_buffer(self, count: int) -> None:
@@ -380,14 +379,8 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         """Close as soon as all that has arrived is answered: how a worker stops. Half a message is waited
         for, and so is the first word of a new client, for `first_word_timeout` (LIFE-068, LIFE-069).
         """
-        self._draining = self._leaving = True
-        if not self.bytes_read and self.status is ESTABLISHED:
-            self._deadline(self.first_word_timeout, self._give_up_waiting)
+        self.draining = self._leaving = True
         self._leave()
-
-    def _give_up_waiting(self) -> None:
-        if not self.bytes_read:
-            self._finish(Status.CLOSING)
 
     def hold(self) -> None:
         """A reply is owed: the peer's FIN, or the worker's stop, closes this connection after `release`."""
@@ -400,15 +393,24 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
 
     def _leave(self) -> None:
         """Close, if there is a reason to and nothing is owed or waiting."""
-        if self._owed or self._stalled >= SUSPENDED:
+        if self._owed or self._stalled >= SUSPENDED or self._stalled & ENDED:
             return
-        if (self._eof and not self._stalled) or (self._draining and self._is_at_rest()):
+        if (self._eof and not self._stalled) or (self.draining and self._is_at_rest()):
             self._finish(Status.CLOSING)
 
     def _is_at_rest(self) -> bool:
-        """Whether everything that the peer has sent is handled, what the kernel still holds included."""
+        """Whether all that the peer has sent is handled, what the kernel still holds included."""
         waiting = self._pending or self._backlog or self._batch is not None or self._codec.unfinished()
-        return bool(self.bytes_read) and not waiting and not is_readable(self._transport)
+        return not waiting and not is_readable(self._transport) and not self._is_new()
+
+    def _is_new(self) -> bool:
+        """Whether the peer's first word may be on its way; when it should have come, `_leave` looks again."""
+        if self._transport is None:  # accepted, and not begun: `connection_made` comes back to this
+            return True
+        rest = self._opened + self.first_word_timeout - asyncio.get_running_loop().time()
+        if rest > 0:
+            self._deadline(rest, self._leave)
+        return rest > 0
 
     def destroy(self) -> None:
         """Close at once and discard the send queue; `on_close` has run when this returns (TCP-016)."""
@@ -431,7 +433,7 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         self._stalled |= ENDED
         self._leaving = True
         self.status = status
-        farewell = b"" if answered else self._codec.farewell(GOING_AWAY if self._draining else NORMAL)
+        farewell = b"" if answered else self._codec.farewell(GOING_AWAY if self.draining else NORMAL)
         self._farewell = bool(farewell)
         if last or farewell:
             self._write(last + farewell)

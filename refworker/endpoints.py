@@ -47,6 +47,11 @@ class Endpoints:
         """This side as `ip:port` or `[ip]:port`."""
         return printable(*self._endpoint("sockname"))
 
+    @property
+    def protocol_name(self) -> str:
+        """What lists of connections call the protocol: `Text`, `WebSocket`, or `tcp` for none."""
+        return self._codec.name
+
     def get_send_buffer_queue_size(self) -> int:
         """Bytes that were accepted and that the kernel has not taken yet."""
         return self._transport.get_write_buffer_size() if self._transport else 0

@@ -39,13 +39,15 @@ class Event(Signal):
     """Something the user may want to see, in its place among the messages.
 
     `callback` names the attribute of the connection that is called with the connection and `args`. `reply` is
-    written first; with `unless_handled` it is written only where no such callback is set.
+    written first; with `unless_handled` it is written only where no such callback is set. `opening`: the
+    conversation proper begins only now, and the peer has said nothing in it yet.
     """
 
     callback: str
     args: tuple[Any, ...] = ()
     reply: bytes = b""
     unless_handled: bool = False
+    opening: bool = False
 
 
 @dataclass(frozen=True, slots=True)

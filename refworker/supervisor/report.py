@@ -53,7 +53,7 @@ def connection_row(connection: Any) -> dict[str, Any]:
     return {
         "id": connection.id,
         "transport": "tcp",
-        "protocol": connection.codec.name,
+        "protocol": connection.protocol_name,
         "family": 6 if remote.startswith("[") else 4 if remote else 0,
         "recv_queue": connection.get_recv_buffer_queue_size(),
         "send_queue": connection.get_send_buffer_queue_size(),

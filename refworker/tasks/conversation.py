@@ -83,6 +83,8 @@ class Conversation:
                 raise request.refusal
             if request.function is None:
                 self.greeted = True
+                if self._connection.draining:
+                    asyncio.get_running_loop().call_soon(self.leave)
                 return self._hello
             result = self._call(request.function, request.args)
             return result if asyncio.iscoroutine(result) else self._result(request, result)

@@ -227,3 +227,71 @@ def test_broadcasting_while_closing_others_is_safe() -> None:
             await one.expect(b"all\n")
 
     run(program)
+
+
+# -- the first word of a new client, when the worker stops ------------------------------------------------
+
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+PING_FRAME, ECHOED = b"\x81\x82\0\0\0\0hi", b"\x81\x02hi"
+
+
+def test_a_client_that_has_just_been_accepted_may_still_ask() -> None:
+    async def program() -> None:
+        async with Worker(f"text://{HOST}:0", on_message=echo) as worker, connected(worker) as peer:
+            await until(lambda: worker.connections)  # accepted, perhaps not begun
+            stopping = asyncio.create_task(worker.stop())
+            await until(lambda: not worker.listeners)
+            peer.send(b"first\n")
+            assert await peer.rest() == b"first\n"
+            await stopping
+
+    run(program)
+
+
+def test_a_websocket_that_has_just_been_opened_may_still_ask() -> None:
+    async def program() -> None:
+        async with Worker(f"websocket://{HOST}:0", on_message=echo) as worker, connected(worker) as peer:
+            peer.send(UPGRADE)
+            await peer.reader.readuntil(b"\r\n\r\n")
+            stopping = asyncio.create_task(worker.stop())
+            await until(lambda: not worker.listeners)
+            peer.send(PING_FRAME)
+            await peer.expect(ECHOED + b"\x88\x02\x03\xe9")
+            peer.send(b"\x88\x82\0\0\0\0\x03\xe9")
+            assert await peer.rest() == b""
+            await stopping
+
+    run(program)
+
+
+def test_a_client_that_has_been_silent_for_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TcpConnection, "first_word_timeout", 0.0)
+
+    async def program() -> None:
+        async with Worker(f"text://{HOST}:0", on_message=echo) as worker, connected(worker) as peer:
+            await until(lambda: [each for each in worker.connections.values() if each.get_remote_port()])
+            async with asyncio.timeout(1.0):
+                await worker.stop(timeout=60.0)
+            assert await peer.rest() == b""
+
+    run(program)
+
+
+def test_the_rest_of_a_message_is_waited_for_until_the_deadline() -> None:
+    async def program() -> None:
+        async with Worker(f"text://{HOST}:0", on_message=echo) as worker:
+            async with connected(worker) as half, connected(worker) as never:
+                for peer in (half, never):
+                    peer.send(b"one\ntw")
+                    await peer.expect(b"one\n")
+                stopping = asyncio.create_task(worker.stop(timeout=0.5))
+                await until(lambda: not worker.listeners)
+                half.send(b"o\n")
+                assert await half.rest() == b"two\n"
+                assert await never.rest() == b""
+                await stopping
+
+    run(program)

@@ -90,12 +90,14 @@ class Conversation:
         except Refused as refused:
             return [self._refusal(refused)]
         held, self._held = bytes(self._held or b""), None
-        return [Event("on_websocket_connect", (subject,), answer + held), *self._read_frames(rest)]
+        opening = Event("on_websocket_connect", (subject,), answer + held, opening=True)
+        return [opening, *self._read_frames(rest)]
 
     def unfinished(self) -> int:
         """Bytes of a message, a frame or a handshake that is under way."""
-        under_way = self._held is not None or self._kind != CONTINUATION
-        return max(len(self._tail) + len(self._gathered), under_way)
+        if self._held is not None:
+            return self._handshake.collected
+        return max(len(self._tail) + len(self._gathered), self._kind != CONTINUATION)
 
     def overdue(self) -> Close | None:
         """A refusal while the handshake is not complete: nobody waits for it for ever (WS-006)."""

@@ -201,6 +201,11 @@ class Handshake(ABC):
     def __init__(self) -> None:
         self._buffer = bytearray()
 
+    @property
+    def collected(self) -> int:
+        """Bytes of the head that have come so far."""
+        return len(self._buffer)
+
     def take(self, data: bytes) -> tuple[bytes, bytes] | None:
         """The head and what stands behind it, or None while it is incomplete. Raises Refused for a head that
         cannot become good.

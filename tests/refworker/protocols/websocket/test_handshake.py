@@ -42,7 +42,7 @@ def test_the_example_of_the_rfc() -> None:
         "GET",
         "/chat?room=1",
     )
-    expected = [Event("on_websocket_connect", (request,), ANSWER)]
+    expected = [Event("on_websocket_connect", (request,), ANSWER, opening=True)]
     assert_reads(WebSocketServer, REQUEST, expected, rest=HELLO[:-1])
     assert_reads(WebSocketServer, REQUEST + HELLO, [*expected, "Hello"], rest=b"\x81")
 
@@ -203,7 +203,7 @@ def test_the_answer_opens_the_conversation() -> None:
         101,
         "Switching Protocols",
     )
-    expected = [Event("on_websocket_connect", (response,)), "Hello"]
+    expected = [Event("on_websocket_connect", (response,), opening=True), "Hello"]
     assert_reads(new_client, ANSWER + frame(TEXT, b"Hello"), expected, rest=b"\x81")
 
 
