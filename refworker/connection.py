@@ -27,15 +27,15 @@ from refworker.status import SEND_FAIL, Status, statistics
 LARGE, MANY = 4096, 256
 """So many bytes of one reply, or so many replies, are written though more messages wait in the chunk."""
 
+LINGER_AT_STOP = 0.2  # seconds at most, for the FIN of a peer that has been told everything
+
 ESTABLISHED, CLOSED = Status.ESTABLISHED, Status.CLOSED  # looked up for every message
 
 NORMAL, GOING_AWAY = 1000, 1001
 """Why a connection ends, for protocols that tell (RFC 6455 section 7.4.1; LIFE-078)."""
 
 PAUSED, ENDED, SUSPENDED = 1, 2, 4
-"""Why a connection is stalled: `pause_recv`, its end, async handlers. One number holds it all: two bits, and
-above them a count.
-"""
+"""Why a connection is stalled: `pause_recv`, its end, async handlers: two bits, and above them a count."""
 
 
 class Owner(Protocol):
@@ -471,7 +471,8 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
 
     def _linger(self) -> None:
         """Wait for the peer's FIN: long while it still has to read what is queued, short after that."""
-        self._deadline(self.close_timeout if self._congested else self.linger_timeout, self.destroy)
+        short = min(self.linger_timeout, LINGER_AT_STOP) if self.draining else self.linger_timeout
+        self._deadline(self.close_timeout if self._congested else short, self.destroy)
 
     def _release(self) -> None:
         """Close for good as soon as the send queue is written."""

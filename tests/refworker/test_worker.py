@@ -282,16 +282,16 @@ def test_a_client_that_has_been_silent_for_long_is_not_waited_for(monkeypatch: p
 
 def test_the_rest_of_a_message_is_waited_for_until_the_deadline() -> None:
     async def program() -> None:
-        async with Worker(f"text://{HOST}:0", on_message=echo) as worker:
-            async with connected(worker) as half, connected(worker) as never:
-                for peer in (half, never):
-                    peer.send(b"one\ntw")
-                    await peer.expect(b"one\n")
-                stopping = asyncio.create_task(worker.stop(timeout=0.5))
-                await until(lambda: not worker.listeners)
-                half.send(b"o\n")
-                assert await half.rest() == b"two\n"
-                assert await never.rest() == b""
-                await stopping
+        worker = Worker(f"text://{HOST}:0", on_message=echo)
+        async with worker, connected(worker) as half, connected(worker) as never:
+            for peer in (half, never):
+                peer.send(b"one\ntw")
+                await peer.expect(b"one\n")
+            stopping = asyncio.create_task(worker.stop(timeout=0.5))
+            await until(lambda: not worker.listeners)
+            half.send(b"o\n")
+            assert await half.rest() == b"two\n"
+            assert await never.rest() == b""
+            await stopping
 
     run(program)
