@@ -96,6 +96,7 @@ def again_meanwhile(target: Target, name: str) -> None:
 
 def broken_code(target: Target, name: str) -> None:
     """New code that cannot be loaded leaves the service up, and once it is put right a reload works."""
+    list(_versions(target))  # ports may accept before the code is loaded: by now everybody has it
     Path(target.copy.folder.lookup("version")).unlink()
     _up(target, target.process.launch(name))  # whether it waits, and what it says, is its own affair
     version = edit(target, "version 2, put right\n")
