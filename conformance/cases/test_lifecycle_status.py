@@ -102,7 +102,7 @@ def test_status_while_stopping(target: Target) -> str:
         stopping = target.process.launch("stop_graceful")
         run(target, "status", REPORT)  # what it says of a service that leaves is its own choice
         renewal.answered(caller, 2.0)
-        ended(stopping, RENEWAL)
+    ended(stopping, RENEWAL)
     return "done"
 
 
