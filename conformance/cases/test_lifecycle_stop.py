@@ -224,7 +224,7 @@ def test_graceful_refuses(target: Target) -> str:
         if not wait_until(lambda: not accepts(target.endpoint()), FIRST, poll=0.03):
             raise Violation("listening", f"{FIRST:g} s into a graceful stop connections are still taken")
         renewal.answered(caller, WHILE)
-        ended(stopping)
+    ended(stopping)
     return "done"
 
 
@@ -267,7 +267,7 @@ def test_graceful_no_reload(target: Target) -> str:
         _begun(target)
         run(target, "reload")  # refused or ignored: either is right
         renewal.answered(caller, WHILE)
-        ended(stopping)
+    ended(stopping)
     all_gone(target)
     return "done"
 
@@ -310,7 +310,7 @@ def test_graceful_says_close(target: Target) -> str:
         peer.send(http.request(say, peer.address.authority, "GET", f"/sleep?ms={int(1000 * WHILE)}"))
         stopping = target.process.launch("stop_graceful")
         response = http.read(peer, say, within=WHILE + target.calibration.deadline)
-        ended(stopping)
+    ended(stopping)
     if not response.closes:
         raise Violation("says-nothing", "no `Connection: close` in an answer just before the end")
     return "done"

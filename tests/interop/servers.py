@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -29,6 +30,12 @@ class Server:
     def name(self) -> str:
         """Its folder's name."""
         return self.target.parent.name
+
+    @property
+    def at_times(self) -> set[str]:
+        """The cases that it fails by chance: their deviation may have gone."""
+        deviations = tomllib.loads(self.target.read_text("utf-8")).get("deviations", {})
+        return {name for name, reason in deviations.items() if reason.startswith("at times")}
 
     def version(self) -> str:
         """The server's version, everything that it needs being installed. Raises Missing."""
