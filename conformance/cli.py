@@ -1,6 +1,7 @@
 """The command line: `conformance run`, `list`, `explain` and `replay` (contract, section 8)."""
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(problem, UNFIT)
     except CatalogueError as problem:
         return _complain(problem, BROKE)
+    except BrokenPipeError:  # whoever read the output has had enough, as in `conformance list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKE
     return status
 
 
