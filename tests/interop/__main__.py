@@ -75,7 +75,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the pages go"
     )
-    parser.add_argument("-n", type=int, default=3, metavar="SERVERS", help="at the same time")
+    parser.add_argument("-n", type=int, default=2, metavar="SERVERS", help="at the same time")
     return parser.parse_args()
 
 
@@ -89,7 +89,7 @@ def judge(server: Server, options: argparse.Namespace) -> Outcome:
     page = options.report / f"interop-{server.name}"
     results = page.with_suffix(".json")
     results.unlink(missing_ok=True)
-    run = [CONFORMANCE, "run", server.target, "--strict", "--only", options.only, "-n", "2"]
+    run = [CONFORMANCE, "run", server.target, "--strict", "--only", options.only, "-n", "3"]
     run += ["--json", results, "--html", page]
     done = subprocess.run(run, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if not results.exists():
