@@ -101,8 +101,8 @@ def staff(target: Target) -> list[int]:
 
 
 def _changes(process: Process, children: list[int], seconds: float) -> bool:
-    """Whether the children become others than these meanwhile."""
-    return wait_until(lambda: process.children() != children, seconds)
+    """Whether the children become others than these meanwhile, in whatever order they are named."""
+    return wait_until(lambda: process.children() != sorted(children), seconds)
 
 
 def kill(process: Process, pid: int, number: int = signal.SIGKILL) -> None:

@@ -8,6 +8,7 @@ by what everybody can see of it, the end of idle connections.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from subprocess import Popen
 from time import monotonic
 
 from conformance.cases.processes import STOP, run, settled
@@ -99,17 +100,18 @@ def again_meanwhile(target: Target, name: str) -> None:
 
 def broken_code(target: Target, name: str) -> None:
     """New code that cannot be loaded leaves the service up, and once it is put right a reload works."""
+    settled(target)
+    runs(target, says(target))  # every process has loaded what is about to be broken
     Path(target.copy.folder.lookup("version")).unlink()
-    target.process.launch(name)  # whether the command waits, and what it says, is its own affair
-    _up(target, BEGUN)
+    _up(target, target.process.launch(name))  # whether it waits, and what it says, is its own affair
     version = edit(target, "version 2, put right\n")
     target.process.launch(name)
     if not wait_until(lambda: says(target) == version, RENEWAL, poll=0.1):
         raise Violation("old-code", f"the code was put right, `{name}` ran, and there is {says(target)!r}")
 
 
-def _up(target: Target, seconds: float) -> None:
-    """Somebody answers, again and again, for a while. Raises Violation `down`."""
+def _up(target: Target, begun: Popen[bytes]) -> None:
+    """Somebody answers, again and again, until a while after a command has ended. Raises Violation `down`."""
 
     def down() -> bool:
         try:
@@ -118,7 +120,8 @@ def _up(target: Target, seconds: float) -> None:
             raise Violation("down", f"with code that cannot be loaded: {violation}") from violation
         return False
 
-    wait_until(down, seconds, poll=0.05)
+    wait_until(lambda: down() or begun.poll() is not None, RENEWAL, poll=0.05)
+    wait_until(down, BEGUN, poll=0.05)
 
 
 # --- those in the middle -----------------------------------------------------------------------------------

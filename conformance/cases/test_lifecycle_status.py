@@ -7,10 +7,11 @@ from time import monotonic
 
 from conformance.case import Violation
 from conformance.cases import renewal
-from conformance.cases.processes import ended, run, settled, stop
+from conformance.cases.processes import accepts, all_gone, ended, run, settled, stop
 from conformance.cases.tasks import client
 from conformance.cases.under_load import RENEWAL, deed, ledger, life, live, reloaded
 from conformance.ledger import NOTHING_LOST, uphold
+from conformance.target.process import wait_until
 from conformance.target.view import Target
 
 SEVERAL = 3
@@ -18,6 +19,9 @@ SEVERAL = 3
 
 REPORT = 3.0
 """Seconds in which a report is there: one for processes that do not answer, and two to start the command."""
+
+BEGUN = 1.0
+"""Seconds in which a graceful stop has begun, the start of its command included."""
 
 BLOCKED = 4.0
 """Seconds that a process is blocked: longer than any report may take."""
@@ -100,9 +104,11 @@ def test_status_while_stopping(target: Target) -> str:
         caller.usable()
         caller.call("sleep", {"seconds": 2.0}, id=1)
         stopping = target.process.launch("stop_graceful")
+        wait_until(lambda: not accepts(target.endpoint()), BEGUN, poll=0.03)
         run(target, "status", REPORT)  # what it says of a service that leaves is its own choice
         renewal.answered(caller, 2.0)
     ended(stopping, RENEWAL)
+    all_gone(target)
     return "done"
 
 

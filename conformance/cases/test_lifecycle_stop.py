@@ -290,7 +290,7 @@ def test_graceful_keep_alive(target: Target) -> str:
 
 
 def _occupied(target: Target) -> ExitStack:
-    """A request that keeps the service waiting; the answer is read when the stack is left."""
+    """A request that keeps the service waiting, until the stack is left."""
     if "GET /sleep" not in routes(target):
         raise Unsupported("the http service has no route that takes a while")
     stack = ExitStack()

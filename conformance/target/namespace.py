@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,11 @@ class Namespace:
             raise Violation("everybody-killed", "the suite's own process in the namespace has been ended")
         return dict(json.loads(answer))
 
+    def hang_up(self) -> None:
+        """No more orders. Raises BrokenPipeError where one was left unread."""
+        assert self._hand.stdin
+        self._hand.stdin.close()
+
     def _accepts(self, address: Address) -> bool:
         if address.transport in {"udp", "unix"}:
             return True
@@ -135,4 +140,6 @@ def private(spec: TargetSpec) -> Iterator[Namespace]:
             yield world
         finally:
             hand.kill()  # unshare's child, and everybody with it, dies with unshare (--kill-child)
+            with suppress(BrokenPipeError):  # an order that nobody was left to read
+                world.hang_up()
             world.folder.remove()
