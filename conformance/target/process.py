@@ -246,6 +246,8 @@ class Process:
         wait_until(ready, self.spec.ready_timeout)
         if waiting:
             raise TargetDown(self._why_not_ready(waiting[0]))
+        with contextlib.suppress(Unsupported):
+            self._main = self.pid  # a daemon's pid file may have gone when it is asked for
 
     def _known(self) -> bool:
         """Whether cases can find the main process: a daemon may listen before it has written its pid file."""
