@@ -2,8 +2,8 @@
 
 A case that one of them fails is wrong, or the server is, and then its target file says so in `[deviations]`.
 What was too noisy to tell is counted apart. Every other verdict is a difference, and so is a deviation that
-has gone, unless its reason begins with "at times": exit status 1. A server that is not installed is named, and
-changes nothing.
+has gone, unless its reason begins with "at times": exit status 1. A server that is not installed is named,
+and changes nothing.
 """
 
 import argparse
@@ -63,7 +63,8 @@ def main() -> int:
     with ThreadPoolExecutor(options.n) as pool:
         todo = [pool.submit(judge, server, options) for server in chosen]
         outcomes = [report(future.result()) for future in as_completed(todo)]
-    table(sorted((each for each in outcomes if each.verdicts), key=lambda each: each.server.name))
+    if judged := [each for each in outcomes if each.verdicts]:
+        table(sorted(judged, key=lambda each: each.server.name))
     return max(int(bool(each.differences)) for each in outcomes)
 
 
