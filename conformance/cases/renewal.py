@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from subprocess import Popen
+from time import monotonic
 
 from conformance.cases.processes import STOP, run, settled
 from conformance.cases.tasks import Client, client, companions, one_of_each, send_mails
@@ -26,6 +27,9 @@ CLIENTS = 6
 
 BEGUN = 1.0
 """Seconds after which old processes of a server that closes no idle connections are taken to be leaving."""
+
+GLANCE = 0.05
+"""Seconds in which what is already there is seen."""
 
 GOING_AWAY = 1001
 """RFC 6455, section 7.4.1."""
@@ -192,21 +196,28 @@ def idlers_end(target: Target, name: str) -> str:
     """How idle connections end: `fin`, unless some of them end otherwise."""
     with waiting(target) as idlers:
         command(target, name)
-        endings = {str(peer.ending(within=RENEWAL)) for peer in idlers}
+        limit = monotonic() + RENEWAL
+        endings = {str(peer.ending(within=_left(limit))) for peer in idlers}
     return ", ".join(sorted(endings))
+
+
+def _left(limit: float) -> float:
+    """The seconds until then, and a glance at least: who waits for several waits for all of them at once."""
+    return max(GLANCE, limit - monotonic())
 
 
 def told(target: Target, name: str) -> str:
     """What idle WebSocket clients are told before they see the end: `going-away`, or something else."""
     with waiting(target, "websocket") as idlers:
         command(target, name)
-        return ", ".join(sorted({farewell(peer) for peer in idlers}))
+        limit = monotonic() + RENEWAL
+        return ", ".join(sorted({farewell(peer, _left(limit)) for peer in idlers}))
 
 
-def farewell(peer: Peer) -> str:
+def farewell(peer: Peer, within: float = RENEWAL) -> str:
     """The Close frame's code in a word, or how the connection ended without one."""
     try:
-        frame = websocket.read(peer, within=RENEWAL)
+        frame = websocket.read(peer, within=within)
     except Violation as ending:
         return ending.outcome
     if frame.opcode is not Opcode.CLOSE:

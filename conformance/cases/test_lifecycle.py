@@ -373,6 +373,7 @@ def test_interrupt(target: Target) -> str:
 @life("lifecycle/master/killed", "LIFE-050")
 def test_master_killed(target: Target) -> str:
     """When the master is killed its processes end too, and the ports become free."""
+    settled(target)
     target.process.signal(signal.SIGKILL)
     all_gone(target)
     no_ports(target)
@@ -382,6 +383,7 @@ def test_master_killed(target: Target) -> str:
 @life("lifecycle/master/killed-start-again", "LIFE-050")
 def test_master_killed_start_again(target: Target) -> str:
     """After the master was killed the service can be started again, past whatever was left behind."""
+    settled(target)
     target.process.signal(signal.SIGKILL)
     all_gone(target)
     start(target)

@@ -208,11 +208,11 @@ class Process:
             begun.wait()
 
     def _roots(self) -> set[int]:
-        """Processes known by number: those seen before, the one started, and a daemon that wrote its pid
-        into our own folder.
+        """Processes known by number: those seen before, those begun, and a daemon that wrote its pid into
+        our own folder.
         """
         roots = {pid for pid, birth in self._seen.items() if birth == family.born(pid) is not None}
-        roots |= {self._popen.pid} if self._popen else set()
+        roots |= {begun.pid for begun in self._launched if begun.returncode is None}
         if self.spec.pid_file and self.pid_file.is_relative_to(self.folder.path):
             with contextlib.suppress(Unsupported):
                 roots.add(self.pid)
@@ -246,6 +246,8 @@ class Process:
         wait_until(ready, self.spec.ready_timeout)
         if waiting:
             raise TargetDown(self._why_not_ready(waiting[0]))
+        with contextlib.suppress(Unsupported):
+            self._main = self.pid  # a daemon's pid file may have gone when it is asked for
 
     def _known(self) -> bool:
         """Whether cases can find the main process: a daemon may listen before it has written its pid file."""
