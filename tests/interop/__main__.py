@@ -4,6 +4,10 @@ A case that one of them fails is wrong, or the server is, and then its target fi
 What was too noisy to tell is counted apart. Every other verdict is a difference, and so is a deviation that
 has gone, unless its reason begins with "at times": exit status 1. A server that is not installed is named,
 and changes nothing.
+
+By default the independent servers meet every section but those about processes, which take minutes for each
+server. With --all, or for servers that are named, it is every section, and the servers of others are judged
+too.
 """
 
 import argparse
@@ -22,6 +26,9 @@ PATIENCE = 600
 """Seconds after which a run of the suite hangs."""
 
 EXPECTED = ("pass", "info", "deviation", "unsupported", "inconclusive")
+PROCESSES = ("lifecycle/*", "timer/*")
+"""Cases that take long, since each has a copy of the server for itself."""
+
 COLUMNS = ("pass", "info", "deviation", "fixed", "unsupported", "inconclusive")
 
 
@@ -59,7 +66,9 @@ def main() -> int:
     if unknown := set(options.server) - known.keys():
         print(f"interop: no server {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    chosen = [known[name] for name in options.server or known]
+    named = options.server or [name for name in known if options.all or known[name].is_ours]
+    options.whole = bool(options.all or options.server)
+    chosen = [known[name] for name in named]
     with ThreadPoolExecutor(options.n) as pool:
         todo = [pool.submit(judge, server, options) for server in chosen]
         outcomes = [report(future.result()) for future in as_completed(todo)]
@@ -72,6 +81,7 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.interop", description="Prove the suite on others.")
     parser.add_argument("server", nargs="*", help="folders in fixtures/independent or fixtures/third-party")
+    parser.add_argument("--all", action="store_true", help="every server, and every section")
     parser.add_argument("--only", default="*", metavar="GLOB", help="these cases")
     parser.add_argument(
         "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the pages go"
@@ -92,6 +102,8 @@ def judge(server: Server, options: argparse.Namespace) -> Outcome:
     results.unlink(missing_ok=True)
     run = [CONFORMANCE, "run", server.target, "--strict", "--only", options.only, "-n", "3"]
     run += ["--json", results, "--html", page]
+    if not options.whole:
+        run += [f"--skip={glob}" for glob in PROCESSES]
     done = subprocess.run(run, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if not results.exists():
         return Outcome(server, version, verdicts={done.stderr.strip(): "error"})

@@ -32,6 +32,11 @@ class Server:
         return self.target.parent.name
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it was written for this purpose, on somebody else's framework."""
+        return self.target.parents[1].name == "independent"
+
+    @property
     def at_times(self) -> set[str]:
         """The cases that it fails by chance: their deviation may have gone."""
         deviations = tomllib.loads(self.target.read_text("utf-8")).get("deviations", {})
