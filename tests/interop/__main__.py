@@ -1,9 +1,9 @@
 """`python -m tests.interop`: the suite against correct servers of others, and what it found out about them.
 
 A case that one of them fails is wrong, or the server is, and then its target file says so in `[deviations]`.
-What was too noisy to tell is counted apart. Every other verdict is a difference, and so is a deviation that
-has gone, unless its reason begins with "at times": exit status 1. A server that is not installed is named,
-and changes nothing.
+What was too noisy to tell is counted apart, and so is a SHOULD that is broken. Every other verdict is a
+difference, and so is a deviation that has gone, unless its reason begins with "at times": exit status 1. A
+server that is not installed is named, and changes nothing.
 
 By default the independent servers meet every section but those about processes, which take minutes for each
 server. With --all, or for servers that are named, it is every section, and the servers of others are judged
@@ -25,11 +25,11 @@ CONFORMANCE = Path(sys.executable).with_name("conformance")
 PATIENCE = 600
 """Seconds after which a run of the suite hangs."""
 
-EXPECTED = ("pass", "info", "deviation", "unsupported", "inconclusive")
+EXPECTED = ("pass", "weak", "info", "deviation", "unsupported", "inconclusive")
 PROCESSES = ("lifecycle/*", "timer/*")
 """Cases that take long, since each has a copy of the server for itself."""
 
-COLUMNS = ("pass", "info", "deviation", "fixed", "unsupported", "inconclusive")
+COLUMNS = ("pass", "weak", "info", "deviation", "fixed", "unsupported", "inconclusive")
 
 
 @dataclass(frozen=True)
