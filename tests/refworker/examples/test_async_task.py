@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,20 +50,23 @@ def test_every_mail_arrives_and_the_service_answers_meanwhile() -> None:
     assert done.stderr == ""
 
 
-def listen() -> None:
-    """Whoever runs the tests in the background has told them not to hear Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@contextmanager
+def hearing() -> Iterator[None]:
+    """Whoever runs the tests in the background has told them, and what they start, not to hear Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_everything(number: int) -> None:
     pytest.importorskip("aiosmtpd")
-    process = subprocess.Popen(
-        [*PROGRAM, "--mails", "100000", "--workers", "2"],
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=listen,
-    )
+    with hearing():
+        process = subprocess.Popen(
+            [*PROGRAM, "--mails", "100000", "--workers", "2"], stderr=subprocess.PIPE, text=True
+        )
     try:
         wait_for(lambda: len(children(process.pid)) == 5)  # sink, master, service and two task workers
         started = children(process.pid)
