@@ -114,23 +114,22 @@ def test_any_number_is_an_interval(clock: Clock, interval: Any) -> None:
 
 
 @pytest.mark.parametrize("make", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_in_real_time_no_timer_is_early_or_out_of_order(
+def test_in_real_time_no_timer_is_early(
     make: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
     async def program() -> None:
-        seen: list[tuple[float, bool]] = []
+        seen: list[bool] = []
         done = asyncio.Event()
 
         def tick(due: float) -> None:
-            seen.append((due, time.monotonic() >= due))
+            seen.append(time.monotonic() >= due)
 
         for tenths in (9, 1, 8, 2, 7, 3, 6, 4, 5):  # of a millisecond
             delay = 0.02 + tenths / 10_000
             Timer.delay(delay, tick, [time.monotonic() + delay])
         Timer.delay(0.03, done.set)
         await done.wait()
-        assert [in_time for _, in_time in seen] == [True] * 9
-        assert seen == sorted(seen)
+        assert seen == [True] * 9
 
     with asyncio.Runner(loop_factory=make) as runner:
         runner.run(asyncio.wait_for(program(), 10))
