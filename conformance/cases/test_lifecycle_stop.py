@@ -1,5 +1,6 @@
 """Stop, plain and graceful, in the middle of everything: bounded, in order, and fair to who was first."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 import h11
@@ -20,10 +21,11 @@ from conformance.cases.processes import (
 )
 from conformance.cases.tasks import client
 from conformance.cases.test_lifecycle_reload_graceful import LONG
-from conformance.cases.under_load import deed, ledger, life, live, routes
+from conformance.cases.under_load import deed, ledger, life, live, offered, routes
 from conformance.ledger import BROKEN, MAD, NO_MADNESS, Ledger, Rule, sent_before, uphold
 from conformance.target.process import wait_until
 from conformance.target.view import Target
+from conformance.traffic.habits import Habit
 from conformance.wire import http
 
 FIRST = 1.0
@@ -35,6 +37,9 @@ WHILE = 2.5
 ENDLESS = 60.0
 """Seconds of a request that nobody waits for."""
 
+MOMENT = 1.2
+"""Seconds of requests that are still under way when a stop takes effect, and over before its deadline."""
+
 LOOP = 1.5
 """Seconds for which a process is killed as often as it comes back."""
 
@@ -42,9 +47,9 @@ LOOP = 1.5
 # --- plain stop --------------------------------------------------------------------------------------------
 
 
-def stopped_under_load(target: Target, command: str) -> Ledger:
-    """Stop while clients of everything are at work."""
-    with live(target) as traffic:
+def stopped_under_load(target: Target, command: str, others: Sequence[Habit] = ()) -> Ledger:
+    """Stop while clients of everything, and some others, are at work."""
+    with live(target, [*offered(target), *others]) as traffic:
         deed(target, traffic, command)
         all_gone(target)
     leaving = next(mark.at for mark in traffic.marks if mark.what == command)
@@ -61,7 +66,8 @@ def test_under_load(target: Target) -> str:
 @life("lifecycle/stop/under-load-answered", "LIFE-068", needs=("stop",))
 def test_under_load_answered(target: Target) -> str:
     """What was on its way when a stop came, and is answered in a moment, is answered."""
-    kept = stopped_under_load(target, "stop")
+    slow = [Habit("task", "sleep", seconds=MOMENT) for _ in range(renewal.CLIENTS)]
+    kept = stopped_under_load(target, "stop", slow if "task" in target.copy.addresses else [])
     uphold(
         kept, Rule("what was sent before the stop is answered", BROKEN | MAD, sent_before(kept.at("stop")))
     )

@@ -10,6 +10,7 @@ from conformance.cases.processes import all_gone, kill, no_ports, repaired, sett
 from conformance.cases.tasks import client
 from conformance.cases.under_load import answers, ledger, life, live, reloaded
 from conformance.ledger import BROKEN, MAD, NO_MADNESS, NOBODY_REFUSED, NOTHING_LOST, Rule, uphold
+from conformance.target import family
 from conformance.target.process import wait_until
 from conformance.target.view import Target
 from conformance.traffic.habits import Habit
@@ -22,6 +23,9 @@ WATCHED = 3.0
 
 MASTER_WAKES, WORKER_WAKES = 2.0, 3.0
 """Times that an idle process may wake up in a second, by voluntary_ctxt_switches of proc(5)."""
+
+BUSY = 0.1
+"""The share of a processor that an idle process may use: whoever spins gives none up, and so never wakes."""
 
 THROWS = 10
 
@@ -166,14 +170,16 @@ def test_idle_workers(target: Target) -> str:
 
 
 def _sleeps(pids: list[int], limit: float) -> str:
-    """None of these processes wakes up more often than that. Raises Violation `wakes`."""
+    """None of these processes wakes up more often than that, or is busy. Raises Violation `wakes`, `busy`."""
     wait_until(lambda: False, 0.5)  # what a start or the last look has left to do
-    before = [_wakes(pid) for pid in pids]
+    before = [(_wakes(pid), family.worked(pid)) for pid in pids]
     wait_until(lambda: False, WATCHED)
-    for pid, first in zip(pids, before, strict=True):
-        rate = (_wakes(pid) - first) / WATCHED
+    for pid, (first, worked) in zip(pids, before, strict=True):
+        rate, share = (_wakes(pid) - first) / WATCHED, (family.worked(pid) - worked) / WATCHED
         if rate > limit:
             raise Violation("wakes", f"process {pid} wakes up {rate:.1f} times a second with nothing to do")
+        if share > BUSY:
+            raise Violation("busy", f"process {pid} uses {share:.0%} of a processor with nothing to do")
     return "done"
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 MARK = "CONFORMANCE_COPY"
 PROC = Path("/proc")
 PAGE = os.sysconf("SC_PAGE_SIZE")
+TICKS = os.sysconf("SC_CLK_TCK")
 GONE = frozenset("ZX")
 """States of processes that have ended and wait for a parent to take notice."""
 
-PARENT, BIRTH = 1, 19
+PARENT, USER, SYSTEM, BIRTH = 1, 11, 12, 19
 """Places in `/proc/PID/stat`, counted from the state."""
 
 LISTEN = "0A"
@@ -52,6 +53,12 @@ def born(pid: int) -> int | None:
     """When a living process was started, in clock ticks: no two processes share pid and birth."""
     status = _status(pid)
     return int(status[BIRTH]) if status else None
+
+
+def worked(pid: int) -> float:
+    """Seconds of processor time that a process has used, utime and stime of proc(5); 0 when it is gone."""
+    status = _status(pid)
+    return (int(status[USER]) + int(status[SYSTEM])) / TICKS if status else 0.0
 
 
 def listens(pid: int, port: int) -> bool:
