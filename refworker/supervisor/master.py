@@ -98,6 +98,7 @@ class Master(Reloader):
         failed.
         """
         try:
+            self._look_around()  # after a reload there may be nothing to wait for
             while self.state is not MasterState.STOPPED:
                 self._round()
         except Exception:
@@ -117,6 +118,9 @@ class Master(Reloader):
         for key, mask in self.selector.select(self.agenda.patience()):
             key.data(mask)
         self.agenda.run_due()
+        self._look_around()
+
+    def _look_around(self) -> None:
         states = {slot.state for slot in self.slots}
         if states == {SlotState.READY}:
             self._all_ready()
