@@ -151,6 +151,7 @@ class Relay:
         self.address = address
         self.calls: set[asyncio.Task[None]] = set()
         worker.on_worker_start = self.start
+        worker.on_worker_drain = lambda worker: self.dispatcher.hurry(1.0)
         worker.on_message = self.message
 
     def start(self, worker: Worker) -> None:

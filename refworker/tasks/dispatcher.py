@@ -119,6 +119,12 @@ class Dispatcher(Caller):
         """Connections that are open now, or being opened."""
         return sum(len(host.links) for host in self._pool.hosts)
 
+    def hurry(self, patience: float) -> None:
+        """From now on a call that waits, and that no task worker can be reached for within `patience`
+        seconds, fails with TaskUnreachable: for `on_worker_drain`, where the task workers leave too.
+        """
+        self._pool.hurry(patience)
+
     async def close(self) -> None:
         """Close every connection; calls that are under way end with TaskClosed."""
         self._pool.close()

@@ -40,6 +40,7 @@ class Pool:
         """Calls that will be repeated after a pause."""
         self._ids = count(1)
         self._is_closed = False
+        self._patience: float | None = None
         self._next_sweep: asyncio.TimerHandle | None = None
 
     # -- calls ---------------------------------------------------------------------------------------
@@ -84,8 +85,23 @@ class Pool:
             raise TaskBusy(
                 f"{call.function}: {len(self._waiting)} calls wait already (max_waiting); try again later"
             )
-        self._waiting[call.id] = call
+        self._wait(call)
         return self._grow()
+
+    def _wait(self, call: Call) -> None:
+        self._waiting[call.id] = call
+        if self._patience is not None:
+            asyncio.get_running_loop().call_later(self._patience, self._give_up, call)
+
+    def hurry(self, patience: float) -> None:
+        """From now on a call that waits gives up after `patience` seconds if no host can be reached."""
+        self._patience = patience
+        for call in tuple(self._waiting.values()):
+            self._wait(call)
+
+    def _give_up(self, call: Call) -> None:
+        if call.id in self._waiting and not any(host.is_reachable() for host in self.hosts):
+            self._expire(call, self._patience)
 
     def _again(self, call: Call) -> None:
         """Place a call that had its turn before those that have not; it has been admitted once."""
@@ -94,12 +110,12 @@ class Pool:
             return None
         if link := self._free_link():
             return link.take(call)
-        self._waiting[call.id] = call
+        self._wait(call)
         self._waiting.move_to_end(call.id, last=False)
         return self._grow()
 
-    def _expire(self, call: Call) -> None:
-        within = f"within {call.timeout:g} s"
+    def _expire(self, call: Call, seconds: float | None = None) -> None:
+        within = f"within {seconds or call.timeout:g} s"
         hosts = "; ".join(map(str, self.hosts))
         problem: TaskError
         if self._waiting.pop(call.id, None) is None:

@@ -4,7 +4,7 @@ import pytest
 
 from refworker.connection import TcpConnection
 from refworker.status import statistics
-from refworker.tasks import Dispatcher, TaskConnectionLost, TaskTimeout, link, wire
+from refworker.tasks import Dispatcher, TaskConnectionLost, TaskTimeout, TaskUnreachable, link, wire
 from refworker.worker import Worker
 from tests.refworker.peers import run, until
 from tests.refworker.tasks.services import HOST, Gates, address, worker
@@ -231,5 +231,21 @@ def test_closing_ends_calls_that_rest_before_they_are_repeated() -> None:
             await dispatcher.close()
             with pytest.raises(Exception, match="closed before the answer"):
                 await call
+
+    run(program)
+
+
+def test_in_a_hurry_nobody_waits_for_hosts_that_are_gone() -> None:
+    async def program() -> None:
+        gates = Gates()
+        async with worker(gates) as tasks:
+            gone = address(tasks)
+        async with Dispatcher(gone, timeout=60) as dispatcher:
+            before = asyncio.create_task(dispatcher.call("echo", 1))
+            await until(lambda: dispatcher._pool._waiting)
+            dispatcher.hurry(0.05)
+            for call in (before, dispatcher.call("echo", 2)):
+                with pytest.raises(TaskUnreachable, match=r"within 0.05 s"):
+                    await call
 
     run(program)
