@@ -14,6 +14,15 @@ from refworker.supervisor.channel import Channel, Message, MessageError
 from refworker.supervisor.states import CHILD, ChildEvent, ChildState, step
 
 
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """How a process that is replaced or stopped is told to go: seconds, why, and whether that is long."""
+
+    timeout: float
+    reason: str
+    graceful: bool = False
+
+
 class Place(Protocol):
     """Who hears about a process's way: its slot."""
 
@@ -52,9 +61,9 @@ class Child:
         self.asked = 0.0
         """Since when it owes the master a sign of life; 0: it does not."""
         self.reported = self.graceful = False
+        self.farewell = Farewell(0.0, "stop")
         self.status = 0
         """How it ended: the raw wait status."""
-        self.patience = 0.0
         self._deadline: Appointment | None = None
         self._due = float("inf")
         office.children[pid] = self
@@ -69,10 +78,9 @@ class Child:
         """Send a message to the process; False if it does not read."""
         return self.channel.send(message)
 
-    def leave(self, timeout: float, reason: str, *, graceful: bool = False) -> None:
-        """Tell the process to finish and go within `timeout` seconds; `reason` is stop, reload or retire."""
-        self.patience, self.graceful = timeout, graceful
-        self._message = {"do": "leave", "timeout": timeout, "reason": reason}
+    def leave(self, farewell: Farewell) -> None:
+        """Tell the process to finish and go."""
+        self.farewell, self.graceful = farewell, farewell.graceful
         self.step(ChildEvent.LEAVE)
 
     def uptime(self) -> float:
@@ -95,8 +103,8 @@ class Child:
 
     def tell_to_leave(self) -> None:
         """Ask; the deadline follows if it does not listen. The earliest deadline counts."""
-        self.send(self._message)
-        self.watch_deadline(self.patience)
+        self.send({"do": "leave", "timeout": self.farewell.timeout, "reason": self.farewell.reason})
+        self.watch_deadline(self.farewell.timeout)
 
     def watch_deadline(self, patience: float) -> None:
         """Kill the process in `patience` seconds, or when that was due already."""

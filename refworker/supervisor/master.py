@@ -16,7 +16,7 @@ from refworker.callbacks import logger
 from refworker.supervisor import signals
 from refworker.supervisor.agenda import Agenda
 from refworker.supervisor.channel import Channel, Message
-from refworker.supervisor.child import Child, Office, log_end
+from refworker.supervisor.child import Child, Farewell, Office, log_end
 from refworker.supervisor.control import ControlServer, Session
 from refworker.supervisor.daemon import Herald
 from refworker.supervisor.heritage import Heritage
@@ -26,7 +26,7 @@ from refworker.supervisor.process import Process, live
 from refworker.supervisor.reload import Reloader
 from refworker.supervisor.reporter import Reporter
 from refworker.supervisor.settings import Settings
-from refworker.supervisor.slot import Bench, Farewell, Slot
+from refworker.supervisor.slot import Bench, Slot
 from refworker.supervisor.states import MASTER, ChildState, MasterEvent, MasterState, SlotState, step
 from refworker.supervisor.tables import start_table
 from refworker.supervisor.titles import set_title
@@ -267,7 +267,7 @@ class Master(Reloader):
         """Those that are leaving already, and may have been given longer."""
         for child in self.office.children.values():
             if child.lifetime_left() > farewell.timeout or child.state is ChildState.READY:
-                child.leave(farewell.timeout, farewell.reason, graceful=farewell.graceful)
+                child.leave(farewell)
 
     def kill_all(self) -> None:
         """Somebody insists."""

@@ -16,13 +16,13 @@ from refworker.supervisor import heritage as legacy
 from refworker.supervisor import program, signals
 from refworker.supervisor.channel import Message
 from refworker.supervisor.check import Check
-from refworker.supervisor.child import Child, Office
+from refworker.supervisor.child import Farewell, Office
 from refworker.supervisor.control import ControlServer, Session
 from refworker.supervisor.heritage import Heritage, key_text
 from refworker.supervisor.pidfile import PidFile
 from refworker.supervisor.reporter import Reporter
 from refworker.supervisor.settings import Settings
-from refworker.supervisor.slot import Farewell, Slot
+from refworker.supervisor.slot import Slot
 from refworker.supervisor.states import ChildState, MasterEvent, MasterState, SlotEvent, SlotState
 from refworker.worker import Worker
 
@@ -171,7 +171,7 @@ class Reloader:
             if slot and child.state is ChildState.READY:
                 slot.adopt(child)
             elif child.state is ChildState.STARTING:
-                self._farewell(child)  # with old code: it shall not serve at all
+                child.leave(self._reload_farewell())  # with old code: it shall not serve at all
 
     def _begin_renewal(self) -> None:
         """First one process of each worker: if the new code does not start, the others stay as they are
@@ -202,14 +202,10 @@ class Reloader:
         """New processes serve everywhere; those that have no place any more may go."""
         for child in tuple(self.office.children.values()):
             if child.place is None and child.state is ChildState.READY:
-                self._farewell(child)
+                child.leave(self._reload_farewell())
         logger.info("%s reloaded", self.settings.title)
         self._answer_reload({"reloaded": os.getpid()})
         self.reload_again()
-
-    def _farewell(self, child: Child) -> None:
-        how = self._reload_farewell()
-        child.leave(how.timeout, how.reason, graceful=how.graceful)
 
     def abort_reload(self) -> None:
         """The processes of the old program that are still there stay."""

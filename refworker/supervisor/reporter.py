@@ -2,7 +2,6 @@
 
 import os
 import platform
-import pwd
 import time
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
@@ -12,6 +11,7 @@ from refworker.supervisor.channel import Message
 from refworker.supervisor.child import Child, Office
 from refworker.supervisor.control import Session
 from refworker.supervisor.heritage import Heritage
+from refworker.supervisor.privileges import own_name
 from refworker.supervisor.report import Answers, Inquiry, Totals, state_of
 from refworker.supervisor.settings import Settings
 from refworker.supervisor.slot import Slot, listening
@@ -29,14 +29,6 @@ class Service(Protocol):
     slots: list[Slot]
     exits: list[Any]
     life: Heritage
-
-
-def current_user() -> str:
-    """Who runs this service: a name, or the number of a user without one."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
 
 
 class Reporter:
@@ -108,7 +100,7 @@ class Reporter:
             "name": worker.name,
             "address": listening(worker),
             "count": worker.count,
-            "user": worker.user or current_user(),
+            "user": worker.user or own_name() or str(os.getuid()),
             "exits": {str(status): count for status, count in sorted(exits.items())},
         }
 

@@ -17,19 +17,10 @@ from refworker.supervisor import signals
 from refworker.supervisor.agenda import Appointment
 from refworker.supervisor.backoff import FIRST_DELAY, Backoff
 from refworker.supervisor.channel import Channel
-from refworker.supervisor.child import Child, Office
+from refworker.supervisor.child import Child, Farewell, Office
 from refworker.supervisor.output import flush_output
 from refworker.supervisor.states import SLOT, ChildEvent, SlotEvent, SlotState, step
 from refworker.worker import Worker
-
-
-@dataclass(frozen=True, slots=True)
-class Farewell:
-    """How a process that is replaced or stopped is told to go: seconds, why, and whether that is long."""
-
-    timeout: float
-    reason: str
-    graceful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +145,7 @@ class Slot:
     def _dismiss(self, child: Child | None) -> None:
         if child:
             child.place = None
-            child.leave(self.farewell.timeout, self.farewell.reason, graceful=self.farewell.graceful)
+            child.leave(self.farewell)
 
     def _forked(self) -> Child:
         ours, theirs = (Channel(end) for end in socket.socketpair())
