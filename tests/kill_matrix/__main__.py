@@ -1,8 +1,8 @@
 """`python -m tests.kill_matrix`: run the suite against every faulty server of the zoo.
 
 By default each server meets only the cases that `kills.toml` names for it, which repeats the whole proof in
-minutes; a server that is not named there meets its whole sections. `--record` runs whole sections, and writes
-`kills.toml` anew, or with `--only` the lines of those servers.
+minutes; a server that is not named there meets its whole sections. `--record` runs whole sections, repeats
+what it chose from their catches, and writes `kills.toml` anew, or with `--only` the lines of those servers.
 
 A busy machine hides faults: what was to be caught and was not is judged once more, alone, when all others are
 done. Exit status 0: the matrix is complete.
@@ -15,46 +15,68 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatchcase
 from pathlib import Path
+from time import monotonic
 
-from tests.kill_matrix.matrix import Ending, Judgement, Matrix, Mutant
+from tests.kill_matrix.matrix import Ending, Judgement, Matrix, Mutant, Selection
 from tests.kill_matrix.page import page
 from tests.kill_matrix.suite import finished
 
 ROOT = Path(__file__).parents[2]
 ZOO = ROOT / "fixtures" / "zoo"
 KILLS = Path(__file__).with_name("kills.toml")
+REPEATS = 2
+"""How often a catch has to be seen again before it is recorded."""
+
 CONFORMANCE = Path(sys.executable).with_name("conformance")
 
 
 def main() -> int:
     """Judge every faulty server, write the page, and say what is missing."""
     options = arguments()
-    servers = chosen(options.only)
-    known = {} if options.record else selections()
     matrix = Matrix(frozenset(listed()) if options.only == "*" else frozenset())
-    judge_all(matrix, servers, known, options.n)
-    hidden = [each for each in matrix.judgements if each.problem() or each.misses(known)]
+    if options.record:
+        record(matrix, chosen(options.only), options.n)
+    else:
+        judge_twice(matrix, chosen(options.only), selections(), options.n)
+    return concluded(matrix, options)
+
+
+def judge_twice(matrix: Matrix, servers: list[Mutant], known: Selection, processes: int) -> None:
+    """Judge all servers, and those once more and alone that hid something."""
+    judge_all(matrix, servers, known, processes)
+    hidden = [each for each in matrix.judgements if each.problem() or each.missed(known)]
     if hidden:
         print(f"once more, alone: {len(hidden)}")
         matrix.judgements[:] = [each for each in matrix.judgements if each not in hidden]
         judge_all(matrix, [each.mutant for each in hidden], known, 1, hidden)
-    if options.record:  # another part may have been recorded meanwhile, so the file is read only now
-        KILLS.write_text(recorded(selections() | matrix.selection()), "utf-8")
-    return concluded(matrix, options)
+
+
+def record(matrix: Matrix, servers: list[Mutant], processes: int) -> None:
+    """Judge whole sections, choose what repeats the proof, and see it repeated: luck proves nothing."""
+    judge_twice(matrix, servers, {}, processes)
+    proven: dict[str, list[str]] = {}
+    while todo := {name: cases for name, cases in matrix.selection().items() if proven.get(name) != cases}:
+        print(f"repeated: {len(todo)}")
+        again = Matrix(frozenset())
+        judge_all(again, REPEATS * [each for each in servers if each.name in todo], todo, processes)
+        matrix.forget({catch for each in again.judgements for catch in each.missed(todo)})
+        proven |= todo
+    KILLS.write_text(recorded({**selections(), **matrix.selection()}), "utf-8")
 
 
 def judge_all(
     matrix: Matrix,
     servers: list[Mutant],
-    known: dict[str, list[str]],
+    known: Selection,
     processes: int,
-    before: list[Judgement] | None = None,
+    before: Sequence[Judgement] = (),
 ) -> None:
     """Judge servers side by side; what an earlier judgement of one has caught stays caught."""
-    earlier = {each.mutant: each for each in before or ()}
+    earlier = {each.mutant: each for each in before}
     with ThreadPoolExecutor(processes) as pool:
         todo = [pool.submit(judge, each, known.get(each.name)) for each in servers]
         for done, future in enumerate(as_completed(todo), 1):
@@ -62,7 +84,7 @@ def judge_all(
             if former := earlier.get(judgement.mutant):
                 judgement = judgement.joined(former)
             matrix.judgements.append(judgement)
-            print(f"{done:3}/{len(servers)} {summary(judgement)}", flush=True)
+            print(f"{done:3}/{len(servers)} {judgement.seconds:5.1f} s  {summary(judgement)}", flush=True)
 
 
 def chosen(glob: str) -> list[Mutant]:
@@ -73,7 +95,7 @@ def chosen(glob: str) -> list[Mutant]:
     )
 
 
-def selections() -> dict[str, list[str]]:
+def selections() -> Selection:
     """What `kills.toml` says."""
     return tomllib.loads(KILLS.read_text("utf-8"))
 
@@ -106,8 +128,9 @@ def listed() -> list[str]:
     return [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
 
 
-def judge(mutant: Mutant, cases: list[str] | None) -> Judgement:
+def judge(mutant: Mutant, cases: Sequence[str] | None) -> Judgement:
     """Run the suite against one faulty server: `cases`, or the sections that it breaks."""
+    started = monotonic()
     with tempfile.TemporaryDirectory(prefix="kill-matrix-") as folder:
         results, output = Path(folder) / "results.json", Path(folder) / "output"
         command = ["run", str(ZOO / "target.toml"), "-n", "0", "--json", str(results)]
@@ -117,7 +140,7 @@ def judge(mutant: Mutant, cases: list[str] | None) -> Judgement:
         written = json.loads(results.read_text("utf-8"))["cases"] if results.exists() else []
         printed = output.read_text("utf-8", errors="replace") if output.exists() else ""
     judged = {case["id"]: Ending(case["verdict"], case["outcome"], case["seconds"]) for case in written}
-    return Judgement(mutant, status, judged, printed)
+    return Judgement(mutant, status, judged, printed, monotonic() - started)
 
 
 def summary(judgement: Judgement) -> str:
@@ -143,7 +166,7 @@ def concluded(matrix: Matrix, options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def recorded(selection: dict[str, list[str]]) -> str:
+def recorded(selection: Selection) -> str:
     """`kills.toml`: for each faulty server the cases that must catch it."""
     lines = ["# For each faulty server the cases that must catch it. Written by `--record`."]
     for name, cases in sorted(selection.items()):

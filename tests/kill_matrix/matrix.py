@@ -1,7 +1,13 @@
 """What was caught by what, and what is missing. Pure: the judging is done elsewhere."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+
+Catch = tuple[str, str]
+"""A faulty server, and a case that catches it."""
+
+Selection = Mapping[str, Sequence[str]]
+"""For faulty servers the cases that are to catch them."""
 
 CAUGHT = frozenset({"fail", "weak"})
 UNFIT = "unfit"
@@ -34,12 +40,13 @@ class Ending:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the suite said of one faulty server: endings by case id, and the exit status."""
+    """What the suite said of one faulty server, and how long it took: endings by case id, and exit status."""
 
     mutant: Mutant
     status: int
     cases: Mapping[str, Ending]
     output: str = ""
+    seconds: float = 0.0
 
     @property
     def kills(self) -> frozenset[str]:
@@ -48,14 +55,20 @@ class Judgement:
             case for case, end in self.cases.items() if end.verdict in CAUGHT and end.outcome != UNFIT
         )
 
-    def misses(self, known: Mapping[str, Iterable[str]]) -> bool:
-        """Whether a case that has caught it before did not do so now."""
-        return not self.kills.issuperset(known.get(self.mutant.name, ()))
+    def missed(self, known: Selection) -> frozenset[Catch]:
+        """What has caught it before and did not do so now."""
+        name = self.mutant.name
+        return frozenset((name, case) for case in known.get(name, ()) if case not in self.kills)
 
     def joined(self, former: "Judgement") -> "Judgement":
         """This judgement, and what a former one of the same server has caught besides."""
         caught = {case: former.cases[case] for case in former.kills - self.kills}
         return replace(self, cases={**self.cases, **caught})
+
+    def without(self, luck: Set[Catch]) -> "Judgement":
+        """This judgement, less what it caught by luck."""
+        kept = {case: end for case, end in self.cases.items() if (self.mutant.name, case) not in luck}
+        return replace(self, cases=kept)
 
     def pace(self, case: str) -> tuple[float, str]:
         """Sorts what catches quickly before what catches slowly."""
@@ -90,7 +103,7 @@ class Matrix:
     def selection(self) -> dict[str, list[str]]:
         """For each server the cases that together repeat the proof: every catch where it is quickest."""
         chosen: dict[str, set[str]] = {}
-        for case in sorted(frozenset().union(*(each.kills for each in self.judgements))):
+        for case in frozenset().union(*(each.kills for each in self.judgements)):
             catchers = [each for each in self.judgements if case in each.kills]
             quickest = min(catchers, key=lambda each: each.pace(case))
             chosen.setdefault(quickest.mutant.name, set()).add(case)
@@ -98,3 +111,7 @@ class Matrix:
             if each.kills and each.mutant.name not in chosen:
                 chosen[each.mutant.name] = {min(each.kills, key=each.pace)}
         return {name: sorted(chosen[name]) for name in sorted(chosen)}
+
+    def forget(self, luck: Set[Catch]) -> None:
+        """Drop the catches that did not repeat."""
+        self.judgements[:] = [each.without(luck) for each in self.judgements]

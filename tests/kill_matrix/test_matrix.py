@@ -51,10 +51,10 @@ def test_a_suite_that_broke_is_a_problem() -> None:
 def test_a_catch_that_was_seen_once_stays_and_one_that_is_missed_is_noticed() -> None:
     first, second = judged("one", a=KILLED, b=PASSED), judged("one", a=PASSED, b=KILLED)
     known = {"one": ["a", "b"]}
-    assert first.misses(known)
+    assert first.missed(known) == {("one", "b")}
     assert second.joined(first).kills == {"a", "b"}
-    assert not second.joined(first).misses(known)
-    assert not second.misses({})
+    assert not second.joined(first).missed(known)
+    assert not second.missed({})
 
 
 def test_the_selection_repeats_every_catch_where_it_is_quickest() -> None:
@@ -62,6 +62,14 @@ def test_the_selection_repeats_every_catch_where_it_is_quickest() -> None:
     servers = [judged("one", a=slow, b=KILLED), judged("two", a=quick), judged("three", a=slow)]
     matrix = Matrix(frozenset({"a", "b"}), servers)
     assert matrix.selection() == {"one": ["b"], "two": ["a"], "three": ["a"]}
+
+
+def test_a_catch_that_came_by_luck_is_replaced_by_the_next() -> None:
+    matrix = Matrix(frozenset("a"), [judged("one", a=KILLED), judged("two", a=Ending("fail", "fin", 9.0))])
+    assert matrix.selection() == {"one": ["a"], "two": ["a"]}
+    matrix.forget({("one", "a")})
+    assert matrix.selection() == {"two": ["a"]}
+    assert matrix.problems() == ["one: not caught. Does one <wrong>. (TEXT-001)"]
 
 
 def test_the_page_shows_catches_and_gaps_and_escapes_both() -> None:
