@@ -1,8 +1,8 @@
 """Properties: a check that must hold for every example, with counterexamples shrunk by hypothesis.
 
-Deterministic: the same seed gives the same examples, and nothing is kept between runs. A counterexample is
-never tried twice: shrinking on a target that needs its time-out to show a failure is slow enough, and a
-target that fails only now and then would make hypothesis doubt its own eyes.
+Deterministic: the same seed gives the same examples, and nothing is kept between runs. No example is tried
+twice: shrinking on a target that needs its time-out to show a failure is slow enough, and a target that fails
+only now and then would make hypothesis doubt its own eyes.
 """
 
 import tempfile
@@ -54,12 +54,13 @@ def explore(
 
 @dataclass
 class _Search(Generic[Example]):
-    """One run of hypothesis, with a memory of the counterexamples and the conversations that showed them."""
+    """One run of hypothesis, with a memory: what passed, what failed, and in which conversation."""
 
     target: Target
     check: Callable[[Example], object]
     failures: dict[str, Violation] = field(default_factory=dict)
     conversations: dict[str, list[Entry]] = field(default_factory=dict)
+    passed: set[str] = field(default_factory=set)
     enough: float = float("inf")
 
     def run(self, strategy: SearchStrategy[Example], seed: int, count: int) -> None:
@@ -83,7 +84,7 @@ class _Search(Generic[Example]):
         key = repr(example)
         if key in self.failures:
             raise self.failures[key]
-        if monotonic() > self.enough:
+        if key in self.passed or monotonic() > self.enough:
             return
         self.target.transcript.clear()
         try:
@@ -91,6 +92,7 @@ class _Search(Generic[Example]):
         except Violation as violation:
             self._remember(key, violation)
             raise
+        self.passed.add(key)
 
     def _remember(self, key: str, violation: Violation) -> None:
         self.failures[key] = violation

@@ -1,8 +1,8 @@
 """The server that the conformance suite judges, and the best example of the API: `refworker.testee start`.
 
 A service is offered where its port stands in the environment: PORT_TCP, PORT_TEXT, PORT_FRAME,
-PORT_WEBSOCKET, PORT_CUSTOM, PORT_TASK, PORT_RELAY. Also read: MAX_PACKAGE_SIZE in bytes, PID_FILE, OUTBOX
-(the file that `send_mail` appends to) and VERSION_FILE (the file whose text `version` gives).
+PORT_WEBSOCKET, PORT_CUSTOM, PORT_TASK, PORT_RELAY. Also read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE,
+OUTBOX (the file that `send_mail` appends to) and VERSION_FILE (the file whose text `version` gives).
 """
 
 import asyncio
@@ -205,7 +205,7 @@ def main() -> None:
         Tasks(TaskWorker(tasks, name="task", count=4, slots=100))
     if port["task"] and port["relay"]:
         Relay(Worker(f"websocket://{HOST}:{port['relay']}", name="relay"), tasks)
-    run_all(pid_file=os.environ.get("PID_FILE"))
+    run_all(pid_file=os.environ.get("PID_FILE"), log_file=os.environ.get("LOG_FILE"))
 
 
 if __name__ == "__main__":

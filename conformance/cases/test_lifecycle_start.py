@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -229,6 +230,23 @@ def test_standard_streams(target: Target) -> str:
         streams = [_stream(pid, number) for number in range(3)]
         if streams[0] != os.devnull or "" in streams or any(name.startswith("socket:") for name in streams):
             raise Violation("wrong-streams", f"process {pid} has {streams} as its standard streams")
+    return "done"
+
+
+@life("lifecycle/daemon/output-ends", "LIFE-027", needs=("stop", "pid_file"))
+def test_output_ends(target: Target) -> str:
+    """Whoever captures the output of `start` gets all of it when `start` returns: the daemon has let go."""
+    _daemon(target)
+    stop(target)
+    with target.process.launch("start", output=subprocess.PIPE) as begun:
+        try:
+            begun.communicate(timeout=target.process.spec.ready_timeout)
+        except subprocess.TimeoutExpired:
+            target.process.kill()
+            raise Violation(
+                "keeps-output", "the output of `start` does not end: the daemon holds it"
+            ) from None
+    answers(target)
     return "done"
 
 

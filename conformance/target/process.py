@@ -102,15 +102,18 @@ class Process:
             check=False,
         )
 
-    def launch(self, name: str) -> subprocess.Popen[bytes]:
-        """Begin a command, or `start` once more, and do not wait; it ends with this copy."""
+    def launch(self, name: str, output: int | None = None) -> subprocess.Popen[bytes]:
+        """Begin a command, or `start` once more, and do not wait; it ends with this copy.
+
+        `output` is where it prints, such as `subprocess.PIPE`; by default into the log.
+        """
         with self.log.open("ab") as log:
             begun = subprocess.Popen(
                 [*_leash(), *self._argv(name)],
                 cwd=self.cwd,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=log if output is None else output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )

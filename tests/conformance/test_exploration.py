@@ -76,6 +76,20 @@ def test_a_target_that_fails_once_only_has_failed() -> None:
         explore(subject, st.integers(), check)
 
 
+def test_a_target_that_broke_in_between_has_failed() -> None:
+    """What passed before and would not now is no quarrel with hypothesis."""
+    tried: list[bytes] = []
+
+    def check(data: bytes) -> None:
+        tried.append(data)
+        if len(tried) > 10:
+            raise Violation("broken")
+
+    with target() as subject, pytest.raises(Violation, match="broken"):
+        explore(subject, near_valid_frames(), check, examples=100)
+    assert len(tried) == len(set(tried))
+
+
 def test_fuzzing_goes_on_until_its_time_is_over() -> None:
     with target(fuzz=0.5) as subject:
         seen: list[int] = []

@@ -133,7 +133,7 @@ def judge(mutant: Mutant, cases: Sequence[str] | None) -> Judgement:
     started = monotonic()
     with tempfile.TemporaryDirectory(prefix="kill-matrix-") as folder:
         results, output = Path(folder) / "results.json", Path(folder) / "output"
-        command = ["run", str(ZOO / "target.toml"), "-n", "0", "--json", str(results)]
+        command = ["run", str(ZOO / mutant.target), "-n", "0", "--json", str(results)]
         for glob in cases or mutant.sections:
             command += ["--only", glob]
         status = finished(command, mutant.name, output)

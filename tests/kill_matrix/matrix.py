@@ -22,6 +22,7 @@ class Mutant:
     sections: tuple[str, ...]
     requirement: str
     sentence: str
+    target: str = "target.toml"
 
     @property
     def is_degenerate(self) -> bool:
