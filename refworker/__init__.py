@@ -9,7 +9,17 @@ from refworker.cron import cron
 from refworker.protocols.registry import register_protocol
 from refworker.quota import Quota
 from refworker.status import CONNECT_FAIL, SEND_FAIL, Status, statistics
-from refworker.supervisor import reload_service, run_all, stop_all, stop_service
+from refworker.supervisor import (
+    ServiceStatus,
+    get_all_workers,
+    get_graceful_stop,
+    get_status,
+    is_running,
+    reload_service,
+    run_all,
+    stop_all,
+    stop_service,
+)
 from refworker.tasks import Dispatcher, TaskError, TaskWorker
 from refworker.timer import Timer
 from refworker.worker import Worker
@@ -21,6 +31,7 @@ __all__ = [
     "AsyncTcpConnection",
     "Dispatcher",
     "Quota",
+    "ServiceStatus",
     "Status",
     "TaskError",
     "TaskWorker",
@@ -29,6 +40,10 @@ __all__ = [
     "Worker",
     "__version__",
     "cron",
+    "get_all_workers",
+    "get_graceful_stop",
+    "get_status",
+    "is_running",
     "register_protocol",
     "reload_service",
     "run_all",

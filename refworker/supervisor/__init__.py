@@ -9,11 +9,30 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from refworker.supervisor import commands
+from refworker.supervisor.introspection import (
+    ServiceStatus,
+    get_all_workers,
+    get_graceful_stop,
+    get_status,
+    is_running,
+)
 from refworker.supervisor.process import Context, context, reload_service, stop_all, stop_service
 from refworker.supervisor.settings import SettingError, make_settings
 from refworker.worker import Worker, registered
 
-__all__ = ["Context", "context", "reload_service", "run_all", "stop_all", "stop_service"]
+__all__ = [
+    "Context",
+    "ServiceStatus",
+    "context",
+    "get_all_workers",
+    "get_graceful_stop",
+    "get_status",
+    "is_running",
+    "reload_service",
+    "run_all",
+    "stop_all",
+    "stop_service",
+]
 
 
 def run_all(

@@ -5,7 +5,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from refworker.callbacks import logger
@@ -103,7 +103,7 @@ class Child:
 
     def tell_to_leave(self) -> None:
         """Ask; the deadline follows if it does not listen. The earliest deadline counts."""
-        self.send({"do": "leave", "timeout": self.farewell.timeout, "reason": self.farewell.reason})
+        self.send({"do": "leave", **asdict(self.farewell)})
         self.watch_deadline(self.farewell.timeout)
 
     def watch_deadline(self, patience: float) -> None:

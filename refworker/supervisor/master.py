@@ -20,6 +20,7 @@ from refworker.supervisor.child import Child, Farewell, Office, log_end
 from refworker.supervisor.control import ControlServer, Session
 from refworker.supervisor.daemon import Herald
 from refworker.supervisor.heritage import Heritage
+from refworker.supervisor.introspection import STATUS, ServiceStatus, run_by
 from refworker.supervisor.pidfile import PidFile
 from refworker.supervisor.privileges import Identity, resolve
 from refworker.supervisor.process import Process, live
@@ -54,7 +55,10 @@ class Master(Reloader):
         self.workers, self.settings, self.pid_file, self.herald = workers, settings, pid_file, herald
         super().__init__(heritage)
         self.identities = [resolve(worker.user, worker.group) for worker in workers]
-        self.state = MasterState.STARTING
+        self.state = MasterState.RELOADING if heritage.inherited else MasterState.STARTING
+        self.leaves_gracefully = False
+        self.worker: Worker | None = None  # it is of none of them
+        run_by(self)
         self.selector, self.agenda = selectors.DefaultSelector(), Agenda()
         self.office = Office(self.selector, self.agenda, self._heard, self._buried)
         self.reporter = Reporter(self)
@@ -111,6 +115,11 @@ class Master(Reloader):
         """Take one line of the table in `states.py`."""
         self.state, action = step(MASTER, self.state, event)
         getattr(self, action)()
+
+    @property
+    def status(self) -> ServiceStatus:
+        """What the program is told about where the master stands (LIFE-019)."""
+        return STATUS[self.state]
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -247,6 +256,7 @@ class Master(Reloader):
         self._stop_all(Farewell(self.settings.graceful_timeout, "stop", graceful=True))
 
     def _stop_all(self, farewell: Farewell) -> None:
+        self.leaves_gracefully = farewell.graceful
         logger.info("%s %sstopping", self.settings.title, "gracefully " if farewell.graceful else "")
         if self.check:
             self.check.cancel()
@@ -260,6 +270,7 @@ class Master(Reloader):
 
     def hurry(self) -> None:
         """A stop that was to be graceful has become urgent."""
+        self.leaves_gracefully = False
         logger.info("%s stopping", self.settings.title)
         self._tell_rest(Farewell(self.settings.stop_timeout, "stop"))
 

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from refworker.callbacks import logger
 from refworker.supervisor import log, orphan, signals
 from refworker.supervisor.channel import Channel, Message
+from refworker.supervisor.introspection import ServiceStatus, run_by
 from refworker.supervisor.logfile import reopen_streams
 from refworker.supervisor.output import flush_output
 from refworker.supervisor.privileges import Identity
@@ -116,7 +117,8 @@ class Process:
         self.worker, self.channel, self.master = worker, channel, master
         self.settings, self.identity = settings, identity
         self.label = f"worker[{worker.name}:{os.getpid()}]"
-        self._code, self._reason = 0, ""
+        self._code, self._reason, self.leaves_gracefully = 0, "", False
+        self._ready = False
         self._leaving = asyncio.Event()
         self._start: asyncio.Task[None] | None = None
         self._limit: asyncio.Timeout | None = None
@@ -124,6 +126,7 @@ class Process:
 
     def settle(self) -> None:
         """Become a process of its own: nothing of the master's signals is left, and its end is noticed."""
+        run_by(self)
         signals.restore_defaults()
         if self.identity:
             self.identity.take()  # before the next line, since the kernel forgets it at such a change
@@ -137,19 +140,28 @@ class Process:
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(line_buffering=True)  # a print in a callback is seen when it happens
 
+    @property
+    def status(self) -> ServiceStatus:
+        """What the program is told about where this process stands (LIFE-019)."""
+        if self._leaving.is_set():
+            return ServiceStatus.RELOADING if self._reason == "reload" else ServiceStatus.SHUTDOWN
+        return ServiceStatus.RUNNING if self._ready else ServiceStatus.STARTING
+
     def run(self) -> int:
         """The whole life; returns the exit code."""
         with asyncio.Runner(loop_factory=loop_factory(self.settings.loop)) as runner:
             runner.run(self._live())
         return self._code
 
-    def leave(self, timeout: float | None = None, reason: str = "stop", code: int = 0) -> None:
+    def leave(
+        self, timeout: float | None = None, reason: str = "stop", graceful: bool = False, code: int = 0
+    ) -> None:
         """Finish what is in hand and end within `timeout` seconds, `stop_timeout` by default. The first call
         counts (LIFE-085), except that a later one may leave less time.
         """
         timeout = self.settings.stop_timeout if timeout is None else timeout
         if not self._leaving.is_set():
-            self._code, self._timeout, self._reason = code, timeout, reason
+            self._code, self._timeout, self._reason, self.leaves_gracefully = code, timeout, reason, graceful
             self._leaving.set()
             if self._start:
                 self._start.cancel()
@@ -182,6 +194,7 @@ class Process:
             logger.exception("%s: on_worker_start failed", self.label)
             self.leave(code=FAILED)
         else:
+            self._ready = True
             self.channel.send({"do": "ready"})
             if self.worker.quota:
                 self._watch_quota()
@@ -198,12 +211,12 @@ class Process:
             logger.exception("%s: the stop failed", self.label)
 
     def _signalled(self, number: signal.Signals) -> None:
-        settings = self.settings
-        timeout = settings.graceful_timeout if number in signals.GRACEFUL else settings.stop_timeout
+        graceful = number in signals.GRACEFUL
+        timeout = self.settings.graceful_timeout if graceful else self.settings.stop_timeout
         if number not in signals.RELOADING:
-            self.leave(timeout)
+            self.leave(timeout, graceful=graceful)
         elif self.worker.reloadable:
-            self.leave(timeout, "reload")
+            self.leave(timeout, "reload", graceful)
         else:
             self._reloaded({})
 
@@ -243,7 +256,7 @@ class Process:
     # -- what the master may say -------------------------------------------------------------------
 
     def _leave(self, message: Message) -> None:
-        self.leave(message["timeout"], message["reason"])
+        self.leave(message["timeout"], message["reason"], message["graceful"])
 
     def _tell(self, message: Message) -> None:
         answer = {"do": "answer", "id": message["id"], "counters": counters()}

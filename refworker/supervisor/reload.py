@@ -150,7 +150,6 @@ class Reloader:
     def take_over(self) -> None:
         """Be the new self of a master: the old processes serve until new ones are ready."""
         life = self.life
-        self.state = MasterState.RELOADING
         for key, counter in zip(legacy.keys(self.workers), self.exits, strict=True):
             counter.update({int(status): n for status, n in life.exits.get(key_text(key), {}).items()})
         self._adopt_children()
