@@ -3,6 +3,7 @@
 import os
 import signal
 import tempfile
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -17,6 +18,7 @@ from _pytest.terminal import TerminalReporter
 from conformance.case import REGISTRY, Case
 from conformance.catalogue import catalogue
 from conformance.plugin import results_in
+from conformance.target import family
 from conformance.target.file import TargetSpec
 from conformance.verdicts import Result, settle
 
@@ -65,7 +67,11 @@ def run(plan: Plan, spec: TargetSpec, listener: Listener) -> Run:
     for name in FOREIGN_SETTINGS:
         os.environ.pop(name, None)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # broken off in order, as by Ctrl-C
-    status = pytest.main(_arguments(plan), plugins=[observer])
+    os.environ[family.RUN] = mark = uuid.uuid4().hex
+    try:
+        status = pytest.main(_arguments(plan), plugins=[observer])
+    finally:
+        family.sweep(mark)
     interrupted = status == pytest.ExitCode.INTERRUPTED
     results = observer.results if interrupted else observer.results + _unheard(plan, observer)
     order = {name: index for index, name in enumerate(plan.cases)}

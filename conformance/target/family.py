@@ -6,12 +6,17 @@ overwrite their environment with a process title. Such a server's children lose 
 master dies: whoever was seen once is known again by pid and time of birth.
 """
 
+import contextlib
 import os
+import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 MARK = "CONFORMANCE_COPY"
+RUN = "CONFORMANCE_RUN"
+"""The variable that everything carries that a run has started: every copy, and helpers of pytest."""
+
 PROC = Path("/proc")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -33,10 +38,20 @@ def available() -> bool:
 def family(roots: Iterable[int], mark: str) -> set[int]:
     """Living processes that carry `mark` in their environment, `roots`, and all descendants of both."""
     parents = _living()
-    found = {pid for pid in parents if pid in set(roots) or _carries(pid, mark)}
+    found = {pid for pid in parents if pid in set(roots) or _carries(pid, MARK, mark)}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
     return found
+
+
+def sweep(run: str) -> None:
+    """Kill what a run has left: broken off, it may lose processes that would have ended their daemons."""
+    if not available():
+        return
+    for pid in _living():
+        if pid != os.getpid() and _carries(pid, RUN, run):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def children(pid: int) -> list[int]:
@@ -113,9 +128,9 @@ def _status(pid: int) -> list[str]:
     return [] if not fields or fields[0] in GONE else fields
 
 
-def _carries(pid: int, mark: str) -> bool:
+def _carries(pid: int, name: str, value: str) -> bool:
     try:
-        return f"{MARK}={mark}".encode() in (PROC / str(pid) / "environ").read_bytes()
+        return f"{name}={value}".encode() in (PROC / str(pid) / "environ").read_bytes()
     except OSError:
         return False
 

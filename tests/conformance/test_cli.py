@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conformance import cli
+from conformance.target import family
 from tests.conformance.servers import echo_lines, echo_raw, serving
 from tests.conformance.targets import block, echo_server, write_target
 
@@ -163,3 +165,31 @@ def test_a_reader_that_has_had_enough_is_no_traceback(tmp_path: Path) -> None:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (5, "")
+
+
+DAEMON = """
+import os, runpy, sys
+if os.fork():
+    os._exit(0)
+os.setsid()
+with open(sys.argv[2], "w") as pid_file, open(sys.argv[3], "a") as everybody:
+    print(os.getpid(), file=pid_file)
+    print(os.getpid(), file=everybody)
+runpy.run_path(sys.argv[0].replace("daemon", "echo"), run_name="__main__")
+"""
+
+
+def test_a_run_that_is_broken_off_leaves_no_daemon(tmp_path: Path) -> None:
+    server, pids = tmp_path / "daemon.py", tmp_path / "pids"
+    echo_server(tmp_path)
+    server.write_text(DAEMON)
+    start = f'["{{python}}", "{server}", "{{port.text}}", "{{dir}}/pid", "{pids}"]'
+    target = write_target(tmp_path, start=start, extra='daemon = true\npid_file = "{dir}/pid"')
+    command = [sys.executable, "-m", "conformance.cli", "run", str(target), "-n", "2"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout
+        assert any("pass" in line for line in run.stdout)
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=60)
+    assert pids.exists()
+    assert not [pid for pid in pids.read_text().split() if family.is_living(int(pid))]
