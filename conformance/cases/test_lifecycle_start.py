@@ -63,6 +63,10 @@ def test_several_at_once(target: Target) -> str:
     if len(won) != 1:
         statuses = [start.poll() for start in starts]
         raise Violation("wrong-status", f"one start had to succeed, the statuses are {statuses}")
+    addresses = target.copy.addresses.values()
+    wait_until(
+        lambda: all(map(accepts, addresses)), target.process.spec.ready_timeout
+    )  # losing may be quicker
     settled(target)
     answers(target)
     return "done"
