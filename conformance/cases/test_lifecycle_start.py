@@ -11,9 +11,12 @@ from conformance.cases import renewal
 from conformance.cases.processes import STOP, accepts, run, settled, stop
 from conformance.cases.under_load import answers, life, renewed
 from conformance.target import family
+from conformance.target.fitness import exchange
 from conformance.target.instance import Copy
 from conformance.target.process import wait_until
 from conformance.target.view import Target
+from conformance.wire.peer import Peer
+from conformance.wire.transcript import Transcript
 
 STARTS = 5
 """Starts at the same time."""
@@ -78,6 +81,8 @@ def test_two_programs(target: Target) -> str:
     with Copy(target.copy.spec, target.copy.calibrations) as other:
         assert other.process is not None
         before = settled(target)
+        with Peer(other.addresses[target.case.service], target.calibration, Transcript()) as peer:
+            exchange(target.case.service, peer)
         if status := other.process.command("stop").returncode:
             raise Violation("wrong-status", f"`stop` of the second copy ended with status {status}")
         if not other.process.wait_gone(STOP):

@@ -14,6 +14,9 @@ from conformance.ledger import NOTHING_LOST, uphold
 from conformance.target.process import wait_until
 from conformance.target.view import Target
 
+FORGOTTEN = 2.0
+"""Seconds after which a client that has left is in no report."""
+
 SEVERAL = 3
 """Reports that are asked for, one after the other."""
 
@@ -152,6 +155,12 @@ def test_connections_lists(target: Target) -> str:
     missing = [port for port in ports if f":{port}" not in said]
     if missing:
         raise Violation("incomplete", f"the clients at ports {missing} are not in {said!r:.600}")
+
+    def forgotten() -> bool:
+        return not any(f":{port}" in report(target, "connections") for port in ports)
+
+    if not wait_until(forgotten, FORGOTTEN, poll=0.1):
+        raise Violation("remembers-the-gone", f"{FORGOTTEN:g} s after they have left, clients are listed")
     return "done"
 
 

@@ -16,6 +16,7 @@ from conformance.cases.processes import (
     no_ports,
     replacements,
     run,
+    settled,
     staff,
     stop,
 )
@@ -77,8 +78,10 @@ def test_under_load_answered(target: Target) -> str:
 @life("lifecycle/stop/during-reload", "LIFE-057", needs=("stop", "reload"))
 def test_during_reload(target: Target) -> str:
     """A stop during a reload wins: nobody is left, and nobody comes after."""
-    ended(target.process.launch("reload"))
+    old, reloading = set(settled(target)), target.process.launch("reload")
+    wait_until(lambda: reloading.poll() is not None or not old.issuperset(target.process.children()), STOP)
     stop(target)
+    ended(reloading)
     no_ports(target)
     no_files(target)
     return "done"
