@@ -36,11 +36,14 @@ def test_never_early(target: Target) -> str:
 @case("timer/sleep/zero", service="task", requirements=("TIMER-006",), accept=FIRES)
 def test_zero(target: Target) -> str:
     """An interval of 0 is allowed, and many of them hold nobody up."""
-    with client(target) as caller, client(target) as other, in_less_than(1.0, "`sleep` of 0 s"):
-        for number in range(200):
-            caller.call("sleep", {"seconds": 0}, id=number)
-        other.usable()
-        seen = {caller.reply()["id"] for _ in range(200)}
+    with client(target) as caller, client(target) as other:
+        with in_less_than(1.0, "`sleep` of 0 s"):
+            caller.ask("sleep", {"seconds": 0})
+        with in_less_than(1.0, "200 times `sleep` of 0 s"):
+            for number in range(200):
+                caller.call("sleep", {"seconds": 0}, id=number)
+            other.usable()
+            seen = {caller.reply()["id"] for _ in range(200)}
     if len(seen) != 200:
         raise Violation("wrong-answer", f"of 200 timers {len(seen)} have fired once")
     return "fires"
