@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from hypothesis import strategies as st
 
 from conformance.case import Violation, case
+from conformance.cases.apart import put_together
 from conformance.exploration import explore
 from conformance.strategies import garbage, split_streams
 from conformance.target.view import Target
@@ -171,16 +172,7 @@ def test_equal_messages(target: Target) -> str:
 @case("custom/order/connections-apart", service="custom", requirements=("CUSTOM-004",), accept=ECHOED)
 def test_connections_apart(target: Target) -> str:
     """Halves of messages on eight connections are put together each with its own."""
-    with ExitStack() as stack:
-        peers = [stack.enter_context(target.connect()) for _ in range(8)]
-        for number, peer in enumerate(peers):
-            peer.send(b"\x0bnumber %d" % number)
-        peers[-1].silent()
-        for peer in peers:
-            peer.send(b", z")
-        for number, peer in enumerate(peers):
-            peer.expect(b"\x0bnumber %d, z" % number)
-    return "echoed"
+    return put_together(target, lambda number: (b"\x0bnumber %d" % number, b", z"))
 
 
 @case("custom/ending/in-mid-message", service="custom", requirements=("CUSTOM-004",), accept={"fin": "pass"})

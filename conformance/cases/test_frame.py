@@ -6,6 +6,7 @@ case: it is the fitness of the service.
 """
 
 from conformance.case import case
+from conformance.cases.apart import put_together
 from conformance.exploration import explore
 from conformance.strategies import garbage, messages, near_valid_frames, split_streams
 from conformance.target.view import Target
@@ -88,16 +89,13 @@ def test_incomplete_body_waits(target: Target) -> str:
 
 @case("frame/framing/connections-apart", service="frame", requirements=("FRAME-002",), accept=ECHOED)
 def test_connections_apart(target: Target) -> str:
-    """Halves of length fields on two connections are put together each with its own."""
-    short, long = encode(b"hi"), encode(b"x" * 300)
-    with target.connect() as one, target.connect() as other:
-        one.send(short[:3])
-        other.send(long[:3])
-        one.send(short[3:])
-        one.expect(short)
-        other.send(long[3:])
-        other.expect(long)
-    return "echoed"
+    """Halves of length fields on eight connections are put together each with its own."""
+
+    def halves(number: int) -> tuple[bytes, bytes]:
+        message = encode(b"x" * (300 * number + 2))
+        return message[:3], message[3:]
+
+    return put_together(target, halves)
 
 
 @case(

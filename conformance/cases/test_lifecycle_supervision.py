@@ -72,6 +72,8 @@ def test_only_its_connections(target: Target) -> str:
         lambda story: story.lane in others,
     )
     uphold(ledger(target, traffic), rule)
+    if left := [lane.number for lane in traffic.lanes if lane.number in others and lane.departures]:
+        raise Violation("disturbed", f"{victim} died, and connections to others ended: clients {left}")
     return "done"
 
 

@@ -6,6 +6,7 @@ A plain line, whole and in one segment, is no case: it is the fitness of the ser
 """
 
 from conformance.case import case
+from conformance.cases.apart import put_together
 from conformance.exploration import explore
 from conformance.strategies import garbage, lines, messages, split_streams
 from conformance.target.view import Target
@@ -117,15 +118,8 @@ def test_any_split(target: Target) -> str:
 
 @case("text/framing/connections-apart", service="text", requirements=("TEXT-002",), accept=ECHOED)
 def test_connections_apart(target: Target) -> str:
-    """Halves of lines on two connections are put together each with its own."""
-    with target.connect() as one, target.connect() as other:
-        one.send(b"one ")
-        other.send(b"two ")
-        one.send(b"first\n")
-        one.expect(b"one first\n")
-        other.send(b"second\n")
-        other.expect(b"two second\n")
-    return "echoed"
+    """Halves of lines on eight connections are put together each with its own."""
+    return put_together(target, lambda number: (b"number %d, " % number, b"to the end\n"))
 
 
 @case("text/empty/line-feeds", service="text", requirements=("TEXT-003",), accept=ECHOED)
