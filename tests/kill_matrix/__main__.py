@@ -109,7 +109,7 @@ def arguments() -> argparse.Namespace:
         "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the page goes"
     )
     parser.add_argument(
-        "-n", type=int, default=2 * (os.cpu_count() or 2), metavar="PROCESSES", help="at the same time"
+        "-n", type=int, default=5 * (os.cpu_count() or 2), metavar="PROCESSES", help="at the same time"
     )
     return parser.parse_args()
 
