@@ -109,7 +109,7 @@ def usage(pids: Iterable[int]) -> Usage:
 
 def _living() -> dict[int, int]:
     """Parent by pid, of every living process."""
-    pids = (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
+    pids = (int(name) for name in os.listdir(PROC) if name.isdigit())
     return {pid: parent for pid in pids if (parent := _parent(pid)) is not None}
 
 
@@ -122,7 +122,8 @@ def _parent(pid: int) -> int | None:
 def _status(pid: int) -> list[str]:
     """The fields of a living process from its state on; its name may hold blanks and brackets: cut there."""
     try:
-        fields = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        with open(f"{PROC}/{pid}/stat", "rb", buffering=0) as file:  # read by the hundred while a case waits
+            fields = file.read().rpartition(b")")[2].decode("ascii").split()
     except OSError:
         return []
     return [] if not fields or fields[0] in GONE else fields
@@ -130,7 +131,8 @@ def _status(pid: int) -> list[str]:
 
 def _carries(pid: int, name: str, value: str) -> bool:
     try:
-        return f"{name}={value}".encode() in (PROC / str(pid) / "environ").read_bytes()
+        with open(f"{PROC}/{pid}/environ", "rb", buffering=0) as file:
+            return f"{name}={value}".encode() in file.read()
     except OSError:
         return False
 

@@ -18,7 +18,10 @@ from conformance.target.folder import Folder
 from conformance.wire.address import Address, dial
 
 POLL = 0.01
-"""Seconds between two looks at a condition."""
+"""Seconds between the first looks at a condition."""
+
+EASE = 0.05
+"""Later looks are rarer: a wait may be found over by this part of its length too late, and costs little."""
 
 COMMAND_TIMEOUT = 30.0
 STOP_TIMEOUT = 10.0
@@ -29,10 +32,12 @@ LOG_TAIL = 400
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, poll: float = POLL) -> bool:
-    """Look every `poll` seconds until `condition` holds, at most for `seconds`; whether it held."""
-    limit = monotonic() + seconds
-    while not (held := condition()) and monotonic() < limit:
-        sleep(poll)
+    """Look every `poll` seconds, later less often, until `condition` holds, at most for `seconds`; whether it
+    held.
+    """
+    started = monotonic()
+    while not (held := condition()) and (waited := monotonic() - started) < seconds:
+        sleep(max(poll, min(EASE * waited, seconds - waited)))
     return held
 
 
