@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.outcomes import Failed
 
 from conformance import replay
 from conformance.case import REGISTRY, Case
@@ -76,8 +77,11 @@ def spec_of(target: str | None, endpoints: list[str]) -> TargetSpec:
     return load(Path(target))
 
 
-class CaseFailed(Exception):
-    """Tells pytest about a verdict; the message is the whole story."""
+class CaseFailed(Failed):
+    """Tells pytest about a verdict; the message is the whole story, so no traceback is worth making."""
+
+    def __init__(self, story: str) -> None:
+        super().__init__(story, pytrace=False)
 
 
 class Judge:
