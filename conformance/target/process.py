@@ -68,8 +68,8 @@ class Process:
 
         Raises Unsupported for a daemon that never had a pid file.
         """
-        if self.spec.pid_file and self.pid_file.exists():
-            with contextlib.suppress(ValueError):
+        if self.spec.pid_file:
+            with contextlib.suppress(FileNotFoundError, ValueError):  # a target that stops removes it
                 self._main = int(self.pid_file.read_text().strip())
                 return self._main
         if self._popen is None or self.spec.daemon:
@@ -261,7 +261,10 @@ class Process:
         """Whether cases can find the main process: a daemon may listen before it has written its pid file."""
         if not self.spec.daemon or self.spec.pid_file is None:
             return True
-        return self.pid_file.exists() and self.pid_file.stat().st_size > 0
+        try:
+            return self.pid_file.stat().st_size > 0
+        except FileNotFoundError:
+            return False
 
     def _start_failed(self) -> bool:
         """Whether waiting is in vain: the process has ended, and not as a daemon's starter ends."""
