@@ -168,8 +168,9 @@ class Lane:
         self._state = "talking"
         self._out += self._speech.opening()
         if self._speech.ready:
-            self._say(now)
-        self._write(now)
+            self._say(now)  # which may find that the server has gone again
+        else:
+            self._write(now)
 
     def _say(self, now: float) -> None:
         """What was to be said leaves: all at once, or half of it now."""
