@@ -5,8 +5,7 @@ leave in one write: system calls are two thirds of a small message's price. A ha
 or the end of the connection *stalls* it: the items left over wait in their iterator, the next chunk waits
 unparsed, and reading stops, so that nothing queues without bound.
 
-*Writing.* The transport's buffer limits are set to zero: it then reports each change between empty and not
-empty, which are the manual's `on_buffer_drain` and the moment to look at `max_send_buffer_size`.
+*Writing* stands in `sender.py`.
 
 *Closing.* What was accepted is written first. Then FIN, and input is discarded until the peer's FIN or
 `linger_timeout`: closing a socket with unread input would send a reset, and destroy what the peer has not
@@ -18,18 +17,14 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, count
 from typing import Any, ClassVar, Protocol, cast
 
-from refworker.callbacks import ConnectionCallbacks, Function, logger, spawn
-from refworker.endpoints import Endpoints, is_readable, tune
+from refworker.callbacks import Function, logger, spawn
+from refworker.endpoints import is_readable, tune
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Event, Signal, as_bytes
 from refworker.protocols.registry import Factory
-from refworker.status import SEND_FAIL, Status, statistics
-
-LARGE, MANY = 4096, 256
-"""So many bytes of one reply, or so many replies, are written though more messages wait in the chunk."""
+from refworker.sender import CLOSED, ESTABLISHED, Sender
+from refworker.status import Status, statistics
 
 LINGER_AT_STOP = 0.2  # seconds at most, for the FIN of a peer that has been told everything
-
-ESTABLISHED, CLOSED = Status.ESTABLISHED, Status.CLOSED  # looked up for every message
 
 NORMAL, GOING_AWAY = 1000, 1001
 """Why a connection ends, for protocols that tell (RFC 6455 section 7.4.1; LIFE-078)."""
@@ -47,19 +42,17 @@ class Owner(Protocol):
         """Called once, after `on_close`."""
 
 
-class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
+class TcpConnection(Sender, asyncio.Protocol):
     """One connection, accepted or outgoing. Callbacks are taken over from the worker and may be replaced for
     this one only.
     """
 
     __slots__ = (
-        "__dict__", "__weakref__", "_backlog", "_batch", "_codec", "_congested", "_eof", "_farewell",
-        "_leaving", "_on_message", "_opened", "_owed", "_pending", "_pushed", "_stalled", "_tasks", "_timer",
-        "_transport", "bytes_read", "draining", "id", "linger_timeout", "max_send_buffer_size", "real_id",
-        "status", "worker",
+        "__dict__", "__weakref__", "_backlog", "_eof", "_farewell", "_leaving", "_on_message", "_opened",
+        "_owed", "_pending", "_stalled", "_tasks", "_timer", "bytes_read", "draining", "linger_timeout",
+        "real_id", "worker",
     )  # fmt: skip
 
-    default_max_send_buffer_size: ClassVar[int] = 1024 * 1024
     default_max_package_size: ClassVar[int] = MAX_PACKAGE_SIZE
     default_linger_timeout: ClassVar[float] = 1.0
     close_timeout: ClassVar[float] = 30.0
@@ -85,16 +78,15 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
 
     def _begin(self) -> None:
         """The state of one transport's life; an outgoing connection may have several."""
-        self.bytes_read = self._pushed = 0
-        self._batch: list[bytes] | None = None
+        super()._begin()
+        self.bytes_read = 0
         self._stalled = self._owed = 0
         self._opened = 0.0
         self._pending: Iterator[Any] | None = None
         self._backlog: list[bytes] = []
-        self._eof = self._farewell = self._congested = self.draining = self._leaving = False
+        self._eof = self._farewell = self.draining = self._leaving = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._transport: asyncio.Transport | None = None
 
     @property
     def max_package_size(self) -> int:
@@ -147,15 +139,9 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
             self._leave()
         return True
 
-    def pause_writing(self) -> None:
-        """The send buffer is not empty any more."""
-        self._congested = True
-
     def resume_writing(self) -> None:
         """The send buffer is empty again."""
-        self._congested = False
-        statistics.buffer_drain += 1
-        self._tell("on_buffer_drain")
+        super().resume_writing()
         if self._stalled & ENDED and not self._farewell:
             self._linger()
 
@@ -172,17 +158,22 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         """Handle items in order until one stalls the connection; then write what was said meanwhile."""
         if self._batch is not None:
             return  # resumed from inside a handler: the loop below goes on by itself
-        self._batch = []
+        batch: list[bytes] = []
+        self._batch = batch
+        if self._simple and not self._congested and self.status is ESTABLISHED:
+            self._room = batch
         items = iter(items)
         messages = 0
         try:
             for item in items:
                 if type(item) is not bytes and isinstance(item, Signal):  # the first test spares most of them
                     self._obey(item)
-                else:
-                    messages += 1
-                    if (handler := self._on_message) and (result := handler(self, item)) is not None:
-                        self._await(result)
+                    messages -= 1
+                elif (handler := self._on_message) is not None and (
+                    result := handler(self, item)
+                ) is not None:
+                    self._await(result)
+                messages += 1
                 if self._stalled:
                     break
         except Exception:
@@ -191,6 +182,8 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
             self._pending = items
         statistics.messages += messages
         self._flush()
+        if self._leaving:  # the end of the connection has waited for this
+            self._shut() if self._stalled & ENDED else self._leave()
 
     def _obey(self, signal: Signal) -> None:
         if isinstance(signal, Event):
@@ -285,84 +278,6 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         """Drop `count` bytes of unparsed input; for a custom protocol's `input` (CUSTOM-010)."""
         self._codec.consume(count)  # type: ignore[attr-defined]
 
-    # -- writing -----------------------------------------------------------------------------------
-
-    def send(self, message: Any, raw: bool = False) -> bool | None:
-        """Send one message; `raw` sends bytes as they are, without the protocol's framing.
-
-        True: the kernel has every byte. None: accepted, and written soon. False: refused, since the
-        connection is closing, the send buffer is full (`max_send_buffer_size`, FLOW-002), or the message
-        cannot be encoded (the log says why).
-        """
-        if self.status is not ESTABLISHED:
-            return False
-        try:
-            data = as_bytes(message) if raw else self._codec.encode(message)
-        except Exception:
-            logger.exception("connection %d: message not sent", self.id)
-            return False
-        batch = self._batch
-        if batch is None or self._congested:
-            return self._send_now(data)
-        batch.append(data)
-        if len(data) > LARGE or len(batch) >= MANY:
-            self._push_batch()
-        return None
-
-    def _send_now(self, data: bytes) -> bool | None:
-        """Outside a batch, or while the buffer is not empty: who sends must hear when it is too much."""
-        if self._congested and self.get_send_buffer_queue_size() >= self.max_send_buffer_size:
-            return self._refuse("send buffer full and drop package")
-        if self._batch:
-            self._push_batch()  # a protocol's reply to go first
-        return self._push(data)
-
-    def _write(self, data: bytes) -> None:
-        """Send bytes that no limit may refuse: what the protocol says, and last words."""
-        if self._batch is None:
-            self._push(data)
-        else:
-            self._batch.append(data)
-
-    def _push(self, data: bytes) -> bool | None:
-        """Give bytes to the transport, and look at the limit if it could not pass them on."""
-        transport = cast(asyncio.Transport, self._transport)
-        if transport.is_closing():
-            return self._refuse("client closed")
-        if not data:
-            return None
-        self._pushed += len(data)
-        transport.write(data)
-        if not self._congested:
-            return True
-        if self.get_send_buffer_queue_size() >= self.max_send_buffer_size:
-            statistics.buffer_full += 1
-            self._tell("on_buffer_full")
-        return None
-
-    def _push_batch(self) -> None:
-        batch, self._batch = self._batch, []
-        if batch:
-            self._push(b"".join(batch))
-
-    def _flush(self) -> None:
-        """Write the batch and leave batching; the end of the connection has waited for this."""
-        batch, self._batch = self._batch, None
-        if batch and self.status is not CLOSED:
-            self._push(batch[0] if len(batch) == 1 else b"".join(batch))
-        if self._leaving:
-            self._shut() if self._stalled & ENDED else self._leave()
-
-    def _refuse(self, reason: str) -> bool:
-        statistics.send_fail += 1
-        self._tell("on_error", SEND_FAIL, reason)
-        return False
-
-    @property
-    def bytes_written(self) -> int:
-        """Bytes that the kernel has taken, framing included (TCP-008)."""
-        return self._pushed - self.get_send_buffer_queue_size()
-
     # -- closing -----------------------------------------------------------------------------------
 
     def close(self, data: Any = None, raw: bool = False) -> None:
@@ -433,6 +348,7 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         self._stalled |= ENDED
         self._leaving = True
         self.status = status
+        self._room = None
         farewell = b"" if answered else self._codec.farewell(GOING_AWAY if self.draining else NORMAL)
         self._farewell = bool(farewell)
         if last or farewell:
@@ -488,9 +404,9 @@ class TcpConnection(ConnectionCallbacks, Endpoints, asyncio.Protocol):
         if self.status is CLOSED:
             return
         statistics.living.pop(self.real_id, None)
-        self.status = Status.CLOSED
+        self.status = CLOSED
         self._stalled |= ENDED
-        self._pending = None
+        self._room = self._pending = None
         self._backlog.clear()
         if self._timer:
             self._timer.cancel()

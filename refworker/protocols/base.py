@@ -69,6 +69,8 @@ class Codec(Protocol):
     """
     name: ClassVar[str]
     """What lists of connections call the protocol."""
+    suffix: ClassVar[bytes | None]
+    """Where a message's payload and these bytes are all that `encode` makes; None where it does more."""
 
     @property
     def opening(self) -> bytes:
@@ -116,6 +118,7 @@ class Plain:
 
     __slots__ = ("max_package_size",)
     name: ClassVar[str]
+    suffix: ClassVar[bytes | None] = None
     opening = b""
 
     def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
@@ -138,6 +141,7 @@ class Raw(Plain):
 
     __slots__ = ()
     name = "tcp"
+    suffix: ClassVar[bytes | None] = b""
 
     def feed(self, data: bytes) -> list[Any]:
         """Every chunk is a message."""

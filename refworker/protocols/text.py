@@ -9,9 +9,11 @@ the sum of the lines in a chunk (TEXT-006), so lines are measured only when a ch
 that is too long.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Plain, as_bytes
+
+LF = b"\n"
 
 
 class Text(Plain):
@@ -19,6 +21,7 @@ class Text(Plain):
 
     __slots__ = ("_tail",)
     name = "Text"
+    suffix: ClassVar[bytes | None] = LF
 
     def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
         super().__init__(max_package_size)
@@ -28,17 +31,17 @@ class Text(Plain):
         """The lines that `data` completes, then a `Close` if one, or the tail, is longer than
         `max_package_size`.
         """
-        tail = self._tail
-        waiting = len(tail)
-        lines: list[Any] = data.split(b"\n")
+        lines: list[Any] = data.split(LF)
         rest = lines.pop()
+        waiting = len(self._tail)
         if lines and waiting:
-            lines[0] = bytes(tail) + lines[0]
-            tail.clear()
-        tail += rest
+            lines[0] = bytes(self._tail) + lines[0]
+            self._tail.clear()
+        if rest:
+            self._tail += rest
         if waiting + len(data) > self.max_package_size:
             return self._measured(lines)
-        if b"\r" in data or waiting:
+        if waiting or b"\r" in data:
             return [line.rstrip(b"\r") for line in lines]
         return lines
 
@@ -69,4 +72,4 @@ class Text(Plain):
         """The line and its LF. An LF inside the message would end it there: split or escape such messages
         first.
         """
-        return (message if type(message) is bytes else as_bytes(message)) + b"\n"
+        return (message if type(message) is bytes else as_bytes(message)) + LF

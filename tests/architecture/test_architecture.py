@@ -25,6 +25,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "cron",
             "endpoints",
             "quota",
+            "sender",
             "status",
             "timer",
             "udp",

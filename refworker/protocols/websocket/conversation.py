@@ -50,6 +50,7 @@ class Conversation:
         "_random_bytes", "_said", "_tail", "max_package_size",
     )  # fmt: skip
     name: ClassVar[str] = "WebSocket"
+    suffix: ClassVar[bytes | None] = None
 
     def __init__(
         self,

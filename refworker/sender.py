@@ -1,0 +1,150 @@
+"""The sending half of a connection: framing, batches, the send buffer and its limit.
+
+Replies that are made while one chunk is handled form a *batch* and leave in one write. A batch of a protocol
+whose whole framing is a suffix (`text`: an LF) holds the bare messages, and one join frames them all.
+
+The transport's buffer limits are set to zero: it then reports each change between empty and not empty, which
+are the manual's `on_buffer_drain` and the moment to look at `max_send_buffer_size`.
+"""
+
+from typing import Any, ClassVar
+
+from refworker.callbacks import ConnectionCallbacks, logger
+from refworker.endpoints import Endpoints
+from refworker.protocols.base import as_bytes
+from refworker.status import SEND_FAIL, Status, statistics
+
+LARGE, MANY = 4096, 256
+"""So many bytes of one reply, or so many replies, are written though more messages wait in the chunk."""
+
+ESTABLISHED, CLOSED = Status.ESTABLISHED, Status.CLOSED  # looked up for every message
+
+
+class Sender(ConnectionCallbacks, Endpoints):
+    """What a connection says, on its way to the transport."""
+
+    __slots__ = (
+        "_batch", "_codec", "_congested", "_pushed", "_room", "_simple", "_suffix", "_transport", "id",
+        "max_send_buffer_size", "status",
+    )  # fmt: skip
+
+    default_max_send_buffer_size: ClassVar[int] = 1024 * 1024
+
+    id: int
+    status: Status
+    max_send_buffer_size: int
+    _transport: Any
+
+    def _begin(self) -> None:
+        """The state of one transport's life."""
+        self._simple = self._codec.suffix is not None
+        self._suffix = self._codec.suffix or b""
+        self._pushed = 0
+        self._congested = False
+        self._batch: list[bytes] | None = None
+        self._room: list[bytes] | None = None  # the batch, while bytes may simply be appended
+        self._transport = None
+
+    def pause_writing(self) -> None:
+        """The send buffer is not empty any more."""
+        self._congested = True
+        self._room = None
+
+    def resume_writing(self) -> None:
+        """The send buffer is empty again."""
+        self._congested = False
+        statistics.buffer_drain += 1
+        self._tell("on_buffer_drain")
+
+    def send(self, message: Any, raw: bool = False) -> bool | None:
+        """Send one message; `raw` sends bytes as they are, without the protocol's framing.
+
+        True: the kernel has every byte. None: accepted, and written soon. False: refused, since the
+        connection is closing, the send buffer is full (`max_send_buffer_size`, FLOW-002), or the message
+        cannot be encoded (the log says why).
+        """
+        batch = self._room
+        if batch is None or type(message) is not bytes or raw:
+            return self._send_framed(message, raw)
+        batch.append(message)
+        if len(message) > LARGE or len(batch) >= MANY:
+            self._push_batch()
+        return None
+
+    def _send_framed(self, message: Any, raw: bool) -> bool | None:
+        """What is not simply bytes for a batch that one join frames."""
+        if self.status is not ESTABLISHED:
+            return False
+        try:
+            if self._room is not None and not raw:
+                return self.send(bytes(as_bytes(message)))
+            data = as_bytes(message) if raw else self._codec.encode(message)
+        except Exception:
+            return self._not_sent()
+        if self._congested and self.get_send_buffer_queue_size() >= self.max_send_buffer_size:
+            return self._refuse("send buffer full and drop package")
+        if self._batch is None or self._congested:
+            return self._push_batch(data)
+        self._write(data)
+        return None
+
+    def _not_sent(self) -> bool:
+        logger.exception("connection %d: message not sent", self.id)
+        return False
+
+    def _write(self, data: bytes) -> None:
+        """Send bytes that no limit may refuse and that are framed already: what the protocol says, raw
+        messages, and last words.
+        """
+        batch = self._batch
+        if batch is None or self._simple:
+            self._push_batch(data)
+        else:
+            batch.append(data)
+            if len(data) > LARGE or len(batch) >= MANY:
+                self._push_batch()
+
+    def _push_batch(self, last: bytes = b"") -> bool | None:
+        """Write the batch so far, and framed bytes after it; batching goes on."""
+        if batch := self._batch:
+            last = self._suffix.join(batch) + self._suffix + last
+            batch.clear()
+        return self._push(last)
+
+    def _flush(self) -> None:
+        """Write the batch and leave batching."""
+        batch = self._batch
+        self._batch = self._room = None
+        if batch and self.status is not CLOSED:
+            suffix = self._suffix
+            self._push(suffix.join(batch) + suffix)
+
+    def _push(self, data: bytes) -> bool | None:
+        """Give bytes to the transport, and look at the limit if it could not pass them on."""
+        transport = self._transport
+        if transport.is_closing():
+            return self._refuse("client closed")
+        if not data:
+            return None
+        self._pushed += len(data)
+        transport.write(data)
+        if not self._congested:
+            return True
+        if self.get_send_buffer_queue_size() >= self.max_send_buffer_size:
+            statistics.buffer_full += 1
+            self._tell("on_buffer_full")
+        return None
+
+    def _refuse(self, reason: str) -> bool:
+        statistics.send_fail += 1
+        self._tell("on_error", SEND_FAIL, reason)
+        return False
+
+    def _tell(self, name: str, *args: Any) -> None:
+        """Call a callback, if set; the connection knows how."""
+        raise NotImplementedError
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes that the kernel has taken, framing included (TCP-008)."""
+        return self._pushed - self.get_send_buffer_queue_size()
