@@ -30,11 +30,13 @@ class AsyncTcpConnection(TcpConnection):
     connect_timeout = 30.0
     """Seconds that one attempt may take (CLIENT-010)."""
 
-    def __init__(self, address: str, *, protocol: Any = None, **callbacks: Any) -> None:
-        """Performs no I/O; `callbacks` are `on_…` functions. Raises AddressError for an address that cannot
-        be meant.
+    def __init__(self, address: str, *, protocol: Any = None, transport: str = "", **callbacks: Any) -> None:
+        """Performs no I/O; `callbacks` are `on_…` functions, `transport` is as for a worker. Raises
+        AddressError for an address that cannot be meant.
         """
-        target = parse_address(address)
+        target = parse_address(address, transport)
+        if target.transport not in ("tcp", "unix"):
+            raise AddressError(f"{address!r}: a client cannot connect over {target.transport}")
         try:
             self._factory = client_codec(target.scheme, target.authority, target.path, os.urandom, protocol)
         except ValueError as problem:
@@ -79,14 +81,25 @@ class AsyncTcpConnection(TcpConnection):
             self._appointment = None
 
     async def _open(self) -> None:
-        host, port = self._target.host, self._target.port or DEFAULT_PORT
         try:
             async with asyncio.timeout(self.connect_timeout):
-                await asyncio.get_running_loop().create_connection(lambda: self, host, port)
+                await self._dial()
         except TimeoutError:
-            self._connect_failed(f"no connection to {host}:{port} within {self.connect_timeout:g} s")
+            self._connect_failed(f"no connection to {self._there()} within {self.connect_timeout:g} s")
         except OSError as problem:
-            self._connect_failed(f"cannot connect to {host}:{port}: {reason_of(problem)}")
+            self._connect_failed(f"cannot connect to {self._there()}: {reason_of(problem)}")
+
+    async def _dial(self) -> None:
+        loop, target = asyncio.get_running_loop(), self._target
+        if target.transport == "unix":
+            await loop.create_unix_connection(lambda: self, target.path)
+        else:
+            await loop.create_connection(lambda: self, target.host, target.port or DEFAULT_PORT)
+
+    def _there(self) -> str:
+        """The other side, for a message."""
+        target = self._target
+        return target.path if target.transport == "unix" else f"{target.host}:{target.port or DEFAULT_PORT}"
 
     def _connect_failed(self, reason: str) -> None:
         if self.status is Status.CONNECTING:

@@ -25,10 +25,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-from refworker.address import Address, AddressError, parse_address
+from refworker.address import Address
 from refworker.callbacks import Callback, ConnectionCallbacks, Function, logger, set_callbacks
 from refworker.connection import TcpConnection
-from refworker.protocols.registry import Factory, server_codec
+from refworker.listener import explained, listen, parse, port_of
+from refworker.protocols.registry import Factory
 from refworker.quota import Quota
 from refworker.status import statistics
 
@@ -37,12 +38,6 @@ EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 RETRY_ACCEPT = 0.5
 """Seconds until `accept` is tried again after one of these."""
-
-CURES = {
-    errno.EADDRINUSE: "stop the server that uses it, or choose another port (0: any free one)",
-    errno.EACCES: "ports under 1024 need root; choose a higher one",
-    errno.EADDRNOTAVAIL: "this machine does not have that address; 0.0.0.0 stands for all that it has",
-}
 
 _registered: list["Worker"] = []
 
@@ -72,6 +67,7 @@ class Worker(ConnectionCallbacks):
         name: str = "none",
         count: int = 1,
         protocol: Any = None,
+        transport: str = "",
         max_connections: int | None = None,
         backlog: int = 4096,
         stop_timeout: float = 2.0,
@@ -85,7 +81,8 @@ class Worker(ConnectionCallbacks):
         """Take notes; nothing is opened yet.
 
         `address` is `scheme://host:port`, or empty for a worker that only runs `on_worker_start`, timers and
-        outgoing connections. `protocol` is a user's own (see `protocols/custom.py`). A process with
+        outgoing connections. `protocol` is a user's own (see `protocols/custom.py`). `transport` is what the
+        scheme does not say: `tcp`, or `unix` with a path for host and port. A process with
         `max_connections` open ones accepts no more until one is closed. Processes run as `user` and `group`
         where the master is root. With `reuse_port` each process has a listening socket of its own, and the
         kernel spreads connections evenly (LIFE-011). A reload leaves the processes of a worker that is not
@@ -103,7 +100,7 @@ class Worker(ConnectionCallbacks):
         self._target: Address | None = None
         self._codec: Factory | None = None
         if address:
-            self._target, self._codec = parse(address, protocol)
+            self._target, self._codec = parse(address, protocol, transport)
         self._socket: socket.socket | None = None  # this process's; in a master that forks: the first
         self.listeners: list[socket.socket] = []
         self._port = 0
@@ -123,25 +120,20 @@ class Worker(ConnectionCallbacks):
         self.listeners += inherited
         wanted = self.count if self.reuse_port else 1
         if self._target and len(self.listeners) < wanted:
-            try:
-                self._listen(wanted)
-            except OSError as problem:
-                raise OSError(problem.errno, self._explained(problem)) from problem
+            self._listen(wanted)
         if self.listeners:
             self._socket = self.listeners[0]
-            self._port = int(self._socket.getsockname()[1])
+            self._port = port_of(self._socket)
 
     def _listen(self, wanted: int) -> None:
         assert self._target
         while len(self.listeners) < wanted:
-            port = self.listeners[0].getsockname()[1] if self.listeners else self._target.port
+            port = port_of(self.listeners[0]) if self.listeners else self._target.port
             target = replace(self._target, port=port)
-            self.listeners.append(listen(target, self.backlog, reuse_port=self.reuse_port))
-
-    def _explained(self, problem: OSError) -> str:
-        cause = f"cannot listen on {self.address}: {problem.strerror or problem}"
-        cure = CURES.get(problem.errno or 0)
-        return f"{cause}; {cure}" if cure else cause
+            try:
+                self.listeners.append(listen(target, self.backlog, reuse_port=self.reuse_port))
+            except OSError as problem:
+                raise OSError(problem.errno, explained(self.address, self._target, problem)) from problem
 
     def keep(self, number: int) -> None:
         """In the process `number`: of the listening sockets only its own is left open."""
@@ -291,33 +283,3 @@ class Worker(ConnectionCallbacks):
         self._go_on_accepting()
         if not self.connections and not self._socket:
             self._empty.set()
-
-
-def parse(address: str, protocol: Any) -> tuple[Address, Factory]:
-    """The parts of a listening address and its codec. Raises AddressError."""
-    target = parse_address(address)
-    if target.port is None:
-        raise AddressError(f"{address!r} has no port; write it as {target.scheme}://{target.host}:9000")
-    try:
-        return target, server_codec(target.scheme, protocol)
-    except ValueError as problem:
-        raise AddressError(f"{address!r}: {problem}") from None
-
-
-def listen(target: Address, backlog: int, *, reuse_port: bool = False) -> socket.socket:
-    """A listening socket; `[::]` takes IPv4 clients as well (TCP-007). Raises OSError."""
-    family, kind, number, _, name = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)[0]
-    listener = socket.socket(family, kind, number)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.bind(name)
-        listener.listen(backlog)
-    except OSError:
-        listener.close()
-        raise
-    listener.setblocking(False)
-    return listener

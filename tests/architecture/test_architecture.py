@@ -24,6 +24,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "connection",
             "cron",
             "endpoints",
+            "listener",
             "quota",
             "sender",
             "status",

@@ -42,3 +42,31 @@ def test_an_error_names_the_cause(text: str, cause: str) -> None:
 def test_the_authority_is_what_a_url_has() -> None:
     assert parse_address("ws://[::1]:80/x").authority == "[::1]:80"
     assert parse_address("ws://host/x").authority == "host"
+
+
+@pytest.mark.parametrize(
+    ("text", "transport", "address"),
+    [
+        ("udp://127.0.0.1:9000", "", Address("tcp", "127.0.0.1", 9000, transport="udp")),
+        ("text://127.0.0.1:9000", "udp", Address("text", "127.0.0.1", 9000, transport="udp")),
+        ("unix:///run/echo.sock", "", Address("tcp", "", 0, "/run/echo.sock", "unix")),
+        ("text:///run/echo.sock", "unix", Address("text", "", 0, "/run/echo.sock", "unix")),
+        ("ssl://[::1]:443", "", Address("tcp", "::1", 443, transport="ssl")),
+        ("wss://host/chat", "ssl", Address("wss", "host", None, "/chat", "ssl")),
+    ],
+)
+def test_how_the_bytes_travel(text: str, transport: str, address: Address) -> None:
+    assert parse_address(text, transport) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "transport", "cause"),
+    [
+        ("text://127.0.0.1:1", "tpc", "transport 'tpc' is unknown; choose one of tcp, udp, unix, ssl"),
+        ("udp://127.0.0.1:1", "ssl", "says udp, transport says ssl"),
+        ("unix://run/echo.sock", "", "has no absolute path"),
+    ],
+)
+def test_transports_that_cannot_be_meant(text: str, transport: str, cause: str) -> None:
+    with pytest.raises(AddressError, match=cause):
+        parse_address(text, transport)
