@@ -94,6 +94,8 @@ def split_authority(authority: str, text: str) -> tuple[str, int | None]:
         raise AddressError(
             f"{text!r} has no host; use 127.0.0.1 for this machine only, or 0.0.0.0 for every interface"
         )
+    if not host.isprintable() or " " in host:
+        raise AddressError(f"{text!r} has blanks or control characters in its host; leave them out")
     return host, checked_port(port, text)
 
 

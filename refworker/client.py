@@ -12,11 +12,13 @@ callbacks and its settings survive the connection: `reconnect` begins a new life
 
 import asyncio
 import os
+import socket
 from typing import Any
 
 from refworker.address import AddressError, parse_address
 from refworker.callbacks import set_callbacks
 from refworker.connection import TcpConnection
+from refworker.dial import Way, dial
 from refworker.protocols.base import as_bytes
 from refworker.protocols.registry import client_codec
 from refworker.status import CONNECT_FAIL, Status
@@ -30,9 +32,23 @@ class AsyncTcpConnection(TcpConnection):
     connect_timeout = 30.0
     """Seconds that one attempt may take (CLIENT-010)."""
 
-    def __init__(self, address: str, *, protocol: Any = None, transport: str = "", **callbacks: Any) -> None:
-        """Performs no I/O; `callbacks` are `on_…` functions, `transport` is as for a worker. Raises
-        AddressError for an address that cannot be meant.
+    def __init__(
+        self,
+        address: str,
+        *,
+        protocol: Any = None,
+        transport: str = "",
+        local_address: str = "",
+        proxy_http: str = "",
+        proxy_socks5: str = "",
+        proxy_authorization: str = "",
+        **callbacks: Any,
+    ) -> None:
+        """Performs no I/O; `callbacks` are `on_…` functions, `transport` is as for a worker.
+
+        `local_address` is this side's `ip:port` (port 0: any). `proxy_http` (HTTP CONNECT) and `proxy_socks5`
+        are `host:port`, the latter also `user:password@host:port`; `proxy_authorization` is sent to the
+        former. Raises AddressError for an address that cannot be meant.
         """
         target = parse_address(address, transport)
         if target.transport not in ("tcp", "unix"):
@@ -42,6 +58,8 @@ class AsyncTcpConnection(TcpConnection):
         except ValueError as problem:
             raise AddressError(f"{address!r}: {problem}") from None
         self._target = target
+        self._way = Way(local_address, proxy_http, proxy_socks5, proxy_authorization)
+        self._behind = b""
         self._early: list[tuple[Any, bool]] = []
         self._early_size = 0
         self._attempt: asyncio.Task[None] | None = None
@@ -94,7 +112,15 @@ class AsyncTcpConnection(TcpConnection):
         if target.transport == "unix":
             await loop.create_unix_connection(lambda: self, target.path)
         else:
-            await loop.create_connection(lambda: self, target.host, target.port or DEFAULT_PORT)
+            sock, self._behind = await dial(target.host, target.port or DEFAULT_PORT, self._way)
+            await loop.create_connection(lambda: self, sock=sock)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """As for every connection; what came behind a proxy's last word is read first (CLIENT-012)."""
+        super().connection_made(transport)
+        behind, self._behind = self._behind, b""
+        if behind and self.status is Status.ESTABLISHED:
+            self.data_received(behind)
 
     def _there(self) -> str:
         """The other side, for a message."""
@@ -137,4 +163,6 @@ class AsyncTcpConnection(TcpConnection):
 
 def reason_of(problem: OSError) -> str:
     """The system's own words for an error, without asyncio's around them."""
+    if isinstance(problem, socket.gaierror):
+        return problem.strerror or "no such host"
     return os.strerror(problem.errno) if problem.errno else str(problem)

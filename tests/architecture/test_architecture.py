@@ -23,6 +23,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "client",
             "connection",
             "cron",
+            "dial",
             "endpoints",
             "listener",
             "quota",

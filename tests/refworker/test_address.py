@@ -27,6 +27,8 @@ def test_the_parts_of_an_address(text: str, address: Address) -> None:
         ("text://", "has no host"),
         ("text://:9000", "has no host"),
         ("text://x:port", "has the port 'port'"),
+        ("tcp://x\r\nEvil: 1:80", "control characters"),
+        ("tcp://x y:80", "blanks"),
         ("text://x:65536", "has the port '65536'"),
         ("text://x:-1", "has the port '-1'"),
         ("text://x:٣", "has the port"),
