@@ -6,6 +6,7 @@ Nothing here blocks the loop: a silent resolver or proxy costs its own attempt, 
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +106,7 @@ Info = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 """What `getaddrinfo` says of one address: family, kind, number of the protocol, name, socket address."""
 
 
-async def resolved(host: str, port: int) -> list[Info]:
+async def resolved(host: str, port: int) -> Sequence[Info]:
     """Every address of `host`: a number is one itself, a name is looked up in a thread. Raises OSError."""
     try:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)

@@ -23,6 +23,28 @@ async def refworker(protocol: str) -> None:
         await asyncio.Event().wait()
 
 
+class Lines(asyncio.Protocol):
+    """As little as asyncio asks of a text echo."""
+
+    transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.tail = b""
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self.tail = (self.tail + data).split(b"\n")
+        for line in lines:
+            self.transport.write(line + b"\n")
+
+
+async def plain(protocol: str) -> None:
+    server = await asyncio.get_running_loop().create_server(Lines, "127.0.0.1", 0)
+    announce(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
 async def streams(protocol: str) -> None:
     server = await asyncio.start_server(STREAMS[protocol], "127.0.0.1", 0)
     announce(server.sockets[0].getsockname()[1])
@@ -81,6 +103,7 @@ def announce(port: int) -> None:
 
 COROUTINES: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = {
     "refworker": refworker,
+    "protocol": plain,
     "streams": streams,
 }
 
