@@ -81,7 +81,7 @@ class Sender(ConnectionCallbacks, Endpoints):
             data = as_bytes(message) if raw else self._codec.encode(message)
         except Exception:
             return self._not_sent()
-        if self._congested and self.get_send_buffer_queue_size() >= self.max_send_buffer_size:
+        if self._congested and self._is_full():
             return self._refuse("send buffer full and drop package")
         if self._batch is None or self._congested:
             return self._push_batch(data)
@@ -126,14 +126,18 @@ class Sender(ConnectionCallbacks, Endpoints):
             return self._refuse("client closed")
         if not data:
             return None
+        was_full = self._congested and self._is_full()
         self._pushed += len(data)
         transport.write(data)
         if not self._congested:
             return True
-        if self.get_send_buffer_queue_size() >= self.max_send_buffer_size:
+        if self._is_full() and not was_full:  # once for each time that it fills up (FLOW-003)
             statistics.buffer_full += 1
             self._tell("on_buffer_full")
         return None
+
+    def _is_full(self) -> bool:
+        return self.get_send_buffer_queue_size() >= self.max_send_buffer_size
 
     def _refuse(self, reason: str) -> bool:
         statistics.send_fail += 1

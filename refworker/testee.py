@@ -1,8 +1,9 @@
 """The server that the conformance suite judges, and the best example of the API: `refworker.testee start`.
 
 A service is offered where its port stands in the environment: PORT_TCP, PORT_TEXT, PORT_FRAME,
-PORT_WEBSOCKET, PORT_CUSTOM, PORT_TASK, PORT_RELAY. Also read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE,
-OUTBOX (the file that `send_mail` appends to) and VERSION_FILE (the file whose text `version` gives).
+PORT_WEBSOCKET, PORT_CUSTOM, PORT_TASK, PORT_RELAY, PORT_PROBE_CONTROL (and _TEXT, _WEBSOCKET, _TCP). Also
+read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE, OUTBOX (the file that `send_mail` appends to) and
+VERSION_FILE (the file whose text `version` gives).
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from refworker import Dispatcher, TaskError, TaskWorker, TcpConnection, Worker, run_all, statistics
+from refworker.probe import ProbeService
 from refworker.protocols.base import as_bytes
 
 VERSION = Path(file).read_text() if (file := os.environ.get("VERSION_FILE")) and Path(file).exists() else ""
@@ -20,6 +22,7 @@ VERSION = Path(file).read_text() if (file := os.environ.get("VERSION_FILE")) and
 
 HOST = "127.0.0.1"
 SERVICES = ("tcp", "text", "frame", "websocket", "custom", "task", "relay")
+PROBES = ("control", "text", "websocket", "tcp")
 TASKS = (
     "echo",
     "add",
@@ -189,6 +192,12 @@ def parsed(message: str | bytes) -> dict[str, Any]:
     return request
 
 
+def probe_ports() -> dict[str, str]:
+    """The ports of the probe's services, by protocol."""
+    given = {name: os.environ.get(f"PORT_PROBE_{name.upper()}") for name in PROBES}
+    return {name: port for name, port in given.items() if port}
+
+
 def main() -> None:
     """Offer every service whose port is given, and obey the command line."""
     port = {name: os.environ.get(f"PORT_{name.upper()}") for name in SERVICES}
@@ -205,6 +214,8 @@ def main() -> None:
         Tasks(TaskWorker(tasks, name="task", count=4, slots=100))
     if port["task"] and port["relay"]:
         Relay(Worker(f"websocket://{HOST}:{port['relay']}", name="relay"), tasks)
+    if probes := probe_ports():
+        ProbeService(probes)
     run_all(pid_file=os.environ.get("PID_FILE"), log_file=os.environ.get("LOG_FILE"))
 
 

@@ -106,6 +106,17 @@ def _http(peer: Peer) -> None:
     http.expect(peer, "GET", "/", b"hello")
 
 
+def _control(peer: Peer) -> None:
+    peer.send(b'{"do": "counters"}\n')
+    reply = text.read(peer)
+    try:
+        right = isinstance(json.loads(reply)["result"], dict)
+    except (ValueError, TypeError, KeyError):
+        right = False
+    if not right:
+        raise Violation("wrong-answer", f"the counters were due, {excerpt(reply)} came")
+
+
 _TEXT = Fitness(_text, part=b"half a li")
 _WEBSOCKET = Fitness(_websocket, websocket.upgrade)
 
@@ -121,6 +132,10 @@ FITNESS = {
     "wss": _WEBSOCKET,
     "relay": Fitness(_relay, websocket.upgrade),
     "http": Fitness(_http),
+    "probe.control": Fitness(_control),
+    "probe.text": _TEXT,
+    "probe.websocket": _WEBSOCKET,
+    "probe.tcp": Fitness(_tcp),
 }
 """What is asked of each service before its cases; a case can only be about a service that stands here."""
 

@@ -155,3 +155,21 @@ def test_last_words_that_are_said_when_the_buffer_is_full_are_said(scheme: str) 
         assert notes.ended
 
     run(program)
+
+
+def test_a_buffer_that_stays_full_is_told_once() -> None:
+    async def program() -> None:
+        told: list[int] = []
+
+        def handler(connection: TcpConnection) -> None:
+            connection.max_send_buffer_size = 10
+            connection.on_buffer_full = lambda connection: told.append(
+                connection.get_send_buffer_queue_size()
+            )
+            connection.send(b"x" * 5000)
+            connection.close(b"bye")
+
+        handled("text", handler, Notes(room=10))
+        assert told == [4991]
+
+    run(program)
