@@ -27,6 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "listener",
             "quota",
             "sender",
+            "socketfile",
             "status",
             "timer",
             "udp",
