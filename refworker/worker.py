@@ -99,10 +99,10 @@ class Worker(ConnectionCallbacks):
         where the master is root. With `reuse_port` each process has a listening socket of its own, and the
         kernel spreads connections evenly (LIFE-011). `[::]` takes IPv4 clients as well, unless it is to be
         `v6_only`. The file of a Unix socket gets the permissions `socket_mode`, such as 0o660, and belongs to
-        `user` and `group`; it is removed when the service stops. A reload leaves the processes of a worker that is not
-        `reloadable` alone. After its `quota` a process is replaced. Raises AddressError for an address that
-        cannot be meant, TypeError for an unknown callback, ValueError
-        for options that do not go together.
+        `user` and `group`; it is removed when the service stops. A reload leaves the processes of a worker
+        that is not `reloadable` alone. After its `quota` a process is replaced. Raises AddressError for an
+        address that cannot be meant, TypeError for an unknown callback, ValueError for options that do not go
+        together.
         """
         if count < 1:
             raise ValueError(f"count is the number of processes, at least 1, not {count}")
