@@ -242,7 +242,7 @@ def test_every_ending(target: Target) -> str:
 
 @case("unix/clients/any-name", service="unix", requirements=("UNIX-003",), accept=ECHOED)
 def test_any_name(target: Target) -> str:
-    """Clients with a path, with an abstract name, with one that is no text, and without any are all served."""
+    """Clients with a path, an abstract name, one that is no text, and without any are all served."""
     folder = target.copy.folder.path
     names = (f"{folder}/client.sock", f"{folder}/na\udcffme.sock", f"\0{folder}/abstract", "")
     for name in names:

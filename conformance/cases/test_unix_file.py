@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from conformance.case import Violation
-from conformance.cases.processes import STOP, accepts, kill, repaired, run, settled, staff, stop
+from conformance.cases.processes import STOP, accepts, kill, run, settled, staff, stop
 from conformance.cases.under_load import answers, life, reloaded
 from conformance.target.process import wait_until
 from conformance.target.view import Target
@@ -187,27 +187,27 @@ def _callers(target: Target) -> Iterator[list[float]]:
         thread.join()
 
 
-@life("unix/file/one-process-leaves", "UNIX-002", service="unix")
-def test_one_process_leaves(target: Target) -> str:
-    """A process that is told to leave takes the file of all others not with it."""
-    before, victim = set(settled(target)), staff(target)[0]
-    for child in sorted(before):
-        kill(target.process, child, signal.SIGTERM)
-        repaired(target.process, set(target.process.children()) | {child}, child)
-    assert victim in before
-    inode(target)
-    answers(target)
-    return "done"
+@life("unix/file/processes-leave", "UNIX-002", service="unix")
+def test_processes_leave(target: Target) -> str:
+    """Processes that are told to leave do not take the file with them: the next ones serve there."""
+    return outlives(target, signal.SIGTERM)
 
 
-@life("unix/file/one-process-dies", "UNIX-002", service="unix")
-def test_one_process_dies(target: Target) -> str:
-    """A process that is killed is replaced, and the replacements serve at the same file."""
-    file = inode(target)
-    for child in settled(target):
-        kill(target.process, child)
+@life("unix/file/processes-die", "UNIX-002", service="unix")
+def test_processes_die(target: Target) -> str:
+    """Processes that are killed are replaced, and the next ones serve at the same file."""
+    return outlives(target, signal.SIGKILL)
+
+
+def outlives(target: Target, number: signal.Signals) -> str:
+    """The file is still the same when every process has ended by a signal, and the service answers there."""
+    before, file = staff(target), inode(target)
+    for child in before:
+        kill(target.process, child, number)
+    if not wait_until(lambda: not set(before) & set(target.process.children()), STOP):
+        raise Violation("lives-on", f"processes go on after {number.name}")
     if not wait_until(lambda: accepts(target.endpoint()), STOP):
-        raise Violation("refused", "every process was killed once, and nobody serves at the path any more")
+        raise Violation("refused", f"nobody serves at {path_of(target)} any more")
     if inode(target) != file:
         raise Violation("replaced", "the master lives, and its socket is another one")
     answers(target)
