@@ -81,7 +81,6 @@ def test_start_after_crash(target: Target) -> str:
     """Every process is killed at once; the next start finds the file, replaces it and serves."""
     target.process.kill()
     if not path_of(target).exists():
-        path_of(target).parent.mkdir(exist_ok=True)
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(str(path_of(target)))
     start_again(target)
@@ -92,6 +91,7 @@ def test_start_after_crash(target: Target) -> str:
 @contextmanager
 def squatter(path: Path) -> Iterator[socket.socket]:
     """Somebody else listens there."""
+    path.unlink(missing_ok=True)  # a stop that leaves it breaks another rule
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -127,6 +127,7 @@ def test_no_socket(target: Target) -> str:
     """What stands there and is no socket is somebody's data: a start is refused, and leaves it alone."""
     stop(target)
     path = path_of(target)
+    path.unlink(missing_ok=True)
     path.write_text("a letter", encoding="ascii")
     status = run(target, "start", target.process.spec.ready_timeout)
     if not path.is_file() or path.read_text(encoding="ascii") != "a letter":
@@ -195,20 +196,25 @@ def test_processes_leave(target: Target) -> str:
 
 @life("unix/file/processes-die", "UNIX-002", service="unix")
 def test_processes_die(target: Target) -> str:
-    """Processes that are killed are replaced, and the next ones serve at the same file."""
+    """Processes that are killed are replaced, and the next ones serve at the same path."""
     return outlives(target, signal.SIGKILL)
 
 
 def outlives(target: Target, number: signal.Signals) -> str:
-    """The file is still the same when every process has ended by a signal, and the service answers there."""
-    before, file = staff(target), inode(target)
+    """When every process has ended by a signal the next ones are found at the same path."""
+    before = staff(target)
     for child in before:
         kill(target.process, child, number)
     if not wait_until(lambda: not set(before) & set(target.process.children()), STOP):
         raise Violation("lives-on", f"processes go on after {number.name}")
-    if not wait_until(lambda: accepts(target.endpoint()), STOP):
+    if not wait_until(lambda: serves(target), STOP):
         raise Violation("refused", f"nobody serves at {path_of(target)} any more")
-    if inode(target) != file:
-        raise Violation("replaced", "the master lives, and its socket is another one")
-    answers(target)
     return "done"
+
+
+def serves(target: Target) -> bool:
+    """Whether the service answers: a kernel takes connections before there is a process to answer."""
+    with suppress(Violation):
+        answers(target)
+        return True
+    return False
