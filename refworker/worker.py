@@ -275,6 +275,7 @@ class Worker(ConnectionCallbacks):
 
     async def _emptied(self, timeout: float) -> None:
         if self.connections:
+            self._empty.clear()  # it may have been empty before, between `unlisten` and `listen`
             try:
                 async with asyncio.timeout(timeout) as self._patience:
                     await self._empty.wait()
