@@ -75,6 +75,11 @@ class AsyncTcpConnection(TcpConnection):
         """Path and query as they were given, `/` where none were."""
         return self._target.path
 
+    @property
+    def transport(self) -> str:
+        """As the address said, also while there is no connection."""
+        return self._target.transport
+
     def connect(self) -> None:
         """Begin to connect; `on_connect`, or `on_error` and `on_close`, tell how it went. Does nothing while
         connected.

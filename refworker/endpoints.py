@@ -3,12 +3,14 @@ tcp-connection/get-remote-ip and relatives; TCP-006).
 """
 
 import asyncio
+import os
 import select
 import socket
 from contextlib import suppress
 from typing import Any
 
 from refworker.protocols.base import Codec
+from refworker.status import Status
 
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 55), (socket.TCP_KEEPINTVL, 55), (socket.TCP_KEEPCNT, 1))
 """Seconds, seconds, probes (TCP-020)."""
@@ -19,9 +21,45 @@ class Endpoints:
 
     __slots__ = ()
 
+    id: int
+    status: Status
     _transport: asyncio.Transport | None
     _backlog: list[bytes]
     _codec: Codec
+
+    @property
+    def transport(self) -> str:
+        """How its bytes travel: `tcp` or `unix`."""
+        sock = self._transport.get_extra_info("socket") if self._transport else None
+        return "unix" if sock is not None and sock.family == socket.AF_UNIX else "tcp"
+
+    def get_status(self, as_number: bool = True) -> int | str:
+        """The manual's status number, or its upper-case name (TCP-005)."""
+        return int(self.status) if as_number else self.status.name
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON says about a connection: `connection.send(connection.to_dict())` (TCP-008)."""
+        return {
+            "id": self.id,
+            "status": self.get_status(),
+            "transport": self.transport,
+            "get_remote_ip": self.get_remote_ip(),
+            "remote_port": self.get_remote_port(),
+            "get_remote_address": self.get_remote_address(),
+            "get_local_ip": self.get_local_ip(),
+            "get_local_port": self.get_local_port(),
+            "get_local_address": self.get_local_address(),
+            "is_ipv4": self.is_ipv4(),
+            "is_ipv6": self.is_ipv6(),
+        }
+
+    def is_ipv4(self) -> bool:
+        """Whether the peer came by IPv4, also where the listener is a dual one (TCP-007)."""
+        return bool(ip := self.get_remote_ip()) and ":" not in ip
+
+    def is_ipv6(self) -> bool:
+        """Whether the peer came by IPv6."""
+        return ":" in self.get_remote_ip()
 
     def get_remote_ip(self) -> str:
         """The peer's IP address, without brackets; empty for a Unix socket."""
@@ -32,8 +70,8 @@ class Endpoints:
         return self._endpoint("peername")[1]
 
     def get_remote_address(self) -> str:
-        """The peer as `ip:port` or `[ip]:port`."""
-        return printable(*self._endpoint("peername"))
+        """The peer as `ip:port` or `[ip]:port`; the path of a Unix socket, empty where it has no name."""
+        return self._address("peername")
 
     def get_local_ip(self) -> str:
         """This side's IP address, without brackets."""
@@ -44,8 +82,8 @@ class Endpoints:
         return self._endpoint("sockname")[1]
 
     def get_local_address(self) -> str:
-        """This side as `ip:port` or `[ip]:port`."""
-        return printable(*self._endpoint("sockname"))
+        """This side as `ip:port` or `[ip]:port`, or the path of a Unix socket."""
+        return self._address("sockname")
 
     @property
     def protocol_name(self) -> str:
@@ -60,6 +98,10 @@ class Endpoints:
         """Bytes that were received and not delivered yet."""
         return sum(map(len, self._backlog)) + self._codec.unfinished()
 
+    def _address(self, which: str) -> str:
+        name = self._transport.get_extra_info(which) if self._transport else None
+        return path_of(name) if isinstance(name, (str, bytes)) else printable(*self._endpoint(which))
+
     def _endpoint(self, which: str) -> tuple[str, int]:
         name = self._transport.get_extra_info(which) if self._transport else None
         if not isinstance(name, tuple):
@@ -71,6 +113,13 @@ class Endpoints:
 def printable(host: str, port: int) -> str:
     """`ip:port`, IPv6 in brackets; empty for an endpoint without address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}" if host else ""
+
+
+def path_of(name: str | bytes) -> str:
+    """The name of a Unix socket as text that JSON can carry; one without a file begins with `@`, as netstat
+    writes it (UNIX-003).
+    """
+    return os.fsencode(name).replace(b"\0", b"@").decode(errors="replace")
 
 
 def is_readable(transport: asyncio.Transport | None) -> bool:

@@ -3,13 +3,13 @@
 import errno
 import os
 import socket
-import stat
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from refworker.address import Address, AddressError, parse_address
 from refworker.protocols.registry import Factory, server_codec
+from refworker.socketfile import remove_stale
 
 CURES = {
     errno.EADDRINUSE: "stop the server that uses it, or choose another port (0: any free one)",
@@ -26,6 +26,18 @@ UNIX_CURES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to listen: how many clients may wait, whether other sockets may share the port, whether `[::]` is
+    for IPv6 alone, and the permission bits of a Unix socket's file (None: as the umask has it).
+    """
+
+    backlog: int
+    reuse_port: bool = False
+    v6_only: bool = False
+    socket_mode: int | None = None
+
+
 def parse(address: str, protocol: Any, transport: str) -> tuple[Address, Factory]:
     """The parts of a listening address and its codec. Raises AddressError."""
     target = parse_address(address, transport)
@@ -40,24 +52,34 @@ def parse(address: str, protocol: Any, transport: str) -> tuple[Address, Factory
         raise AddressError(f"{address!r}: {problem}") from None
 
 
-def listen(target: Address, backlog: int, *, reuse_port: bool = False) -> socket.socket:
-    """A listening socket that does not block. Raises OSError."""
-    return LISTEN[target.transport](target, backlog, reuse_port)
+def check(target: Address, reuse_port: bool, socket_mode: int | None) -> None:
+    """Whether these may be asked of such an address. Raises ValueError."""
+    if target.transport == "unix" and reuse_port:
+        raise ValueError("reuse_port is for ports: processes share the one socket of a path; leave it out")
+    if target.transport != "unix" and socket_mode is not None:
+        raise ValueError("socket_mode is for Unix sockets: a port has no permissions; leave it out")
+    if socket_mode is not None and not 0 <= socket_mode <= 0o777:
+        raise ValueError(f"socket_mode is permission bits, 0o000 to 0o777, not {socket_mode:#o}")
 
 
-def listen_tcp(target: Address, backlog: int, reuse_port: bool) -> socket.socket:
-    """For `tcp`; `[::]` takes IPv4 clients as well (TCP-007)."""
-    return opened(inet(target, socket.SOCK_STREAM, reuse_port), backlog)
+def listen(target: Address, backlog: int, **options: Any) -> socket.socket:
+    """A listening socket that does not block; `options` are those of `Manner`. Raises OSError."""
+    return LISTEN[target.transport](target, Manner(backlog, **options))
 
 
-def inet(target: Address, kind: socket.SocketKind, reuse_port: bool) -> tuple[socket.socket, Any]:
+def listen_tcp(target: Address, manner: Manner) -> socket.socket:
+    """For `tcp`; `[::]` takes IPv4 clients as well, unless it is to be `v6_only` (TCP-007)."""
+    return opened(inet(target, socket.SOCK_STREAM, manner), manner.backlog)
+
+
+def inet(target: Address, kind: socket.SocketKind, manner: Manner) -> tuple[socket.socket, Any]:
     """A socket with the options of a server, and the name that it is to be bound to."""
     family, _, number, _, name = socket.getaddrinfo(target.host, target.port, type=kind)[0]
     listener = socket.socket(family, kind, number)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind is socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, reuse_port)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, manner.reuse_port)
     if family == socket.AF_INET6:
-        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, manner.v6_only)
     return listener, name
 
 
@@ -75,39 +97,21 @@ def opened(named: tuple[socket.socket, Any], backlog: int | None) -> socket.sock
     return listener
 
 
-def listen_unix(target: Address, backlog: int, reuse_port: bool) -> socket.socket:
+def listen_unix(target: Address, manner: Manner) -> socket.socket:
     """For `unix`: a stream socket at a path. A file that a crashed server left is replaced, one on which
     somebody listens is an error (UNIX-002).
     """
     if len(os.fsencode(target.path)) > 107:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
     remove_stale(target.path)
-    return opened((socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), target.path), backlog)
+    listener = opened((socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), target.path), None)
+    if manner.socket_mode is not None:
+        os.chmod(target.path, manner.socket_mode)  # before anybody can come
+    listener.listen(manner.backlog)
+    return listener
 
 
-def remove_stale(path: str) -> None:
-    """Remove the socket at `path` if nobody listens there. Raises OSError for anything but a socket."""
-    with suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
-        if not is_alive(path):
-            os.unlink(path)
-
-
-def is_alive(path: str) -> bool:
-    """Whether somebody listens on the Unix socket at `path`."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as visitor:
-        visitor.setblocking(False)
-        try:
-            visitor.connect(path)
-        except (ConnectionRefusedError, FileNotFoundError):
-            return False
-        except BlockingIOError:
-            pass  # its queue is full, so somebody owns it
-    return True
-
-
-LISTEN: dict[str, Callable[[Address, int, bool], socket.socket]] = {
+LISTEN: dict[str, Callable[[Address, Manner], socket.socket]] = {
     "tcp": listen_tcp,
     "unix": listen_unix,
 }

@@ -144,9 +144,8 @@ class ProbeService:
         self.clients = Clients(self.log)
         self.worker = Worker(name="probe")
         self.worker.on_worker_start = self.start
-        self.inner: list[Worker] = []
 
-    async def start(self, worker: Worker) -> None:
+    def start(self, worker: Worker) -> None:
         """Listen in this process: `reuse_port` lets the next one begin before this one ends."""
         for name, port in self.ports.items():
             scheme = "text" if name == "control" else name
@@ -154,8 +153,7 @@ class ProbeService:
             service.on_message = self.control if name == "control" else self.message
             if name != "control":
                 self.log.listen_to(service)
-            await service.__aenter__()
-            self.inner.append(service)
+            service.listen()
 
     def message(self, connection: TcpConnection, message: Any) -> None:
         """A message to one of the probe's connections."""

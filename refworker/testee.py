@@ -1,9 +1,9 @@
 """The server that the conformance suite judges, and the best example of the API: `refworker.testee start`.
 
 A service is offered where its port stands in the environment: PORT_TCP, PORT_TEXT, PORT_FRAME,
-PORT_WEBSOCKET, PORT_CUSTOM, PORT_TASK, PORT_RELAY, PORT_PROBE_CONTROL (and _TEXT, _WEBSOCKET, _TCP). Also
-read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE, OUTBOX (the file that `send_mail` appends to) and
-VERSION_FILE (the file whose text `version` gives).
+PORT_WEBSOCKET, PORT_CUSTOM, PORT_TASK, PORT_RELAY, PORT_PROBE_CONTROL (and _TEXT, _WEBSOCKET, _TCP); `unix`
+where UNIX_PATH says at which path. Also read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE, OUTBOX (the file
+that `send_mail` appends to) and VERSION_FILE (the file whose text `version` gives).
 """
 
 import asyncio
@@ -206,6 +206,8 @@ def main() -> None:
     for scheme in ("tcp", "text", "frame", "websocket"):
         if port[scheme]:
             careful(Worker(f"{scheme}://{HOST}:{port[scheme]}", name=scheme, count=2, on_message=echo))
+    if path := os.environ.get("UNIX_PATH"):
+        careful(Worker(f"text://{path}", transport="unix", name="unix", count=2, on_message=echo))
     if port["custom"]:
         address = f"tcp://{HOST}:{port['custom']}"
         careful(Worker(address, name="custom", protocol=LengthByte, on_message=echo))

@@ -20,6 +20,7 @@ its end.
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,9 +29,10 @@ from typing import Any, Self
 from refworker.address import Address
 from refworker.callbacks import Callback, ConnectionCallbacks, Function, logger, set_callbacks
 from refworker.connection import TcpConnection
-from refworker.listener import explained, listen, parse, port_of
+from refworker.listener import check, explained, listen, parse, port_of
 from refworker.protocols.registry import Factory
 from refworker.quota import Quota
+from refworker.socketfile import SocketFile, file_of
 from refworker.status import statistics
 
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -45,6 +47,14 @@ _registered: list["Worker"] = []
 def registered() -> list["Worker"]:
     """The workers of this program, in the order in which they were made: what `run_all` runs."""
     return list(_registered)
+
+
+_beside: list["Worker"] = []
+
+
+def beside() -> list["Worker"]:
+    """The workers that listen in this process beside its own, the last one first: a stop ends them first."""
+    return _beside[::-1]
 
 
 class Worker(ConnectionCallbacks):
@@ -74,6 +84,8 @@ class Worker(ConnectionCallbacks):
         user: str = "",
         group: str = "",
         reuse_port: bool = False,
+        v6_only: bool = False,
+        socket_mode: int | None = None,
         reloadable: bool = True,
         quota: Quota | None = None,
         **callbacks: Any,
@@ -85,9 +97,12 @@ class Worker(ConnectionCallbacks):
         scheme does not say: `tcp`, or `unix` with a path for host and port. A process with
         `max_connections` open ones accepts no more until one is closed. Processes run as `user` and `group`
         where the master is root. With `reuse_port` each process has a listening socket of its own, and the
-        kernel spreads connections evenly (LIFE-011). A reload leaves the processes of a worker that is not
-        `reloadable` alone. After its `quota` a process is replaced. Raises AddressError for an address that
-        cannot be meant, TypeError for an unknown callback.
+        kernel spreads connections evenly (LIFE-011). `[::]` takes IPv4 clients as well, unless it is to be
+        `v6_only`. The file of a Unix socket gets the permissions `socket_mode`, such as 0o660, and belongs to
+        `user` and `group`; it is removed when the service stops. A reload leaves the processes of a worker
+        that is not `reloadable` alone. After its `quota` a process is replaced. Raises AddressError for an
+        address that cannot be meant, TypeError for an unknown callback, ValueError for options that do not go
+        together.
         """
         if count < 1:
             raise ValueError(f"count is the number of processes, at least 1, not {count}")
@@ -95,16 +110,20 @@ class Worker(ConnectionCallbacks):
         self.max_connections, self.backlog, self.stop_timeout = max_connections, backlog, stop_timeout
         self.user, self.group, self.quota = user, group, quota or Quota()
         self.reuse_port, self.reloadable = reuse_port, reloadable
+        self.v6_only, self.socket_mode = v6_only, socket_mode
         self.id = 0
         self.connections: dict[int, TcpConnection] = {}
         self._target: Address | None = None
         self._codec: Factory | None = None
         if address:
             self._target, self._codec = parse(address, protocol, transport)
+            check(self._target, reuse_port, socket_mode)
         self._socket: socket.socket | None = None  # this process's; in a master that forks: the first
         self.listeners: list[socket.socket] = []
+        self._file: SocketFile | None = None
+        self._parked: socket.socket | None = None  # what `unlisten` put away, since others hold it too
         self._port = 0
-        self._accepting = False
+        self._accepting = self._paused = self._shared = False
         self._starting: set[asyncio.Task[Any]] = set()
         self._empty = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
@@ -124,6 +143,7 @@ class Worker(ConnectionCallbacks):
         if self.listeners:
             self._socket = self.listeners[0]
             self._port = port_of(self._socket)
+            self._file = file_of(self._socket)
 
     def _listen(self, wanted: int) -> None:
         assert self._target
@@ -131,27 +151,49 @@ class Worker(ConnectionCallbacks):
             port = port_of(self.listeners[0]) if self.listeners else self._target.port
             target = replace(self._target, port=port)
             try:
-                self.listeners.append(listen(target, self.backlog, reuse_port=self.reuse_port))
+                self.listeners.append(self._opened(target))
             except OSError as problem:
                 raise OSError(problem.errno, explained(self.address, self._target, problem)) from problem
 
+    def _opened(self, target: Address) -> socket.socket:
+        if target.transport == "unix":
+            return listen(target, self.backlog, socket_mode=self.socket_mode)
+        return listen(target, self.backlog, reuse_port=self.reuse_port, v6_only=self.v6_only)
+
+    def give_to(self, uid: int, gid: int) -> None:
+        """The file of a Unix socket belongs to those whom the processes run as. Raises OSError."""
+        if self._target and self._file and os.geteuid() == 0:
+            os.chown(self._target.path, uid, gid)
+
     def keep(self, number: int) -> None:
         """In the process `number`: of the listening sockets only its own is left open."""
-        self.id = number
+        self.id, self._shared = number, True
         if self.listeners:
             self._socket = self.listeners.pop(number if self.reuse_port else 0)
             self._close_listeners()
             self.listeners = [self._socket]
 
     def release(self) -> None:
-        """Close the listening socket in this process; others keep theirs."""
+        """Close the listening socket in this process; others keep theirs. The file of a Unix socket goes with
+        the process that has made it.
+        """
         self._pause_accepting()
+        if self._file:
+            self._file.remove()
         self._close_listeners()
-        self._socket = None
+        self._socket = self._file = None
 
     def _close_listeners(self) -> None:
         while self.listeners:
             self.listeners.pop().close()
+        if self._parked:
+            self._parked.close()
+            self._parked = None
+
+    @property
+    def transport(self) -> str:
+        """How bytes travel here: `tcp`, `unix`; `tcp` for a worker without an address."""
+        return self._target.transport if self._target else "tcp"
 
     @property
     def port(self) -> int:
@@ -169,11 +211,55 @@ class Worker(ConnectionCallbacks):
         await self._called(self.on_worker_start.function)
         self._go_on_accepting()
 
+    def listen(self) -> None:
+        """Listen and accept from now on, in this process alone: for a worker that was made when the process
+        ran already, and after `unlisten` (manual: worker/listen; LIFE-108, LIFE-109). `on_worker_start` does
+        not run. Raises OSError with the cause and the cure.
+        """
+        if self._target is None:
+            raise RuntimeError(f"worker {self.name} has no address to listen on; give it one")
+        if not self._socket:
+            self._take_up()
+        self._go_on_accepting()
+
+    def _take_up(self) -> None:
+        if self._parked:
+            self._socket, self._parked = self._parked, None
+            self.listeners = [self._socket]
+            return
+        self.bind()
+        if not self._shared and self not in _beside:
+            _beside.append(self)
+
+    def unlisten(self) -> None:
+        """Accept nobody until `listen`; open connections stay. A port that this process has opened itself is
+        free again, one that it shares with others serves on there.
+        """
+        if self._shared and self._socket:
+            self._pause_accepting()
+            self._parked, self._socket, self.listeners = self._socket, None, []
+        else:
+            self.release()
+
+    def pause_accept(self) -> None:
+        """Accept nobody in this process until `resume_accept`: clients wait, or another process serves
+        them.
+        """
+        self._paused = True
+        self._pause_accepting()
+
+    def resume_accept(self) -> None:
+        """Accept again."""
+        self._paused = False
+        self._go_on_accepting()
+
     async def stop(self, timeout: float | None = None) -> None:
         """Stop accepting, run `on_worker_drain`, let every connection finish what is in hand and close it,
         cut what is left after `timeout` seconds, run `on_worker_stop`.
         """
         self.release()
+        if self in _beside:
+            _beside.remove(self)
         await self.tell("on_worker_drain")
         for connection in tuple(self.connections.values()):
             connection.drain()
@@ -189,6 +275,7 @@ class Worker(ConnectionCallbacks):
 
     async def _emptied(self, timeout: float) -> None:
         if self.connections:
+            self._empty.clear()  # it may have been empty before, between `unlisten` and `listen`
             try:
                 async with asyncio.timeout(timeout) as self._patience:
                     await self._empty.wait()
@@ -231,7 +318,7 @@ class Worker(ConnectionCallbacks):
     # -- accepting ---------------------------------------------------------------------------------
 
     def _go_on_accepting(self) -> None:
-        if self._socket and not self._accepting and not self._is_full():
+        if self._socket and not (self._accepting or self._paused or self._is_full()):
             asyncio.get_running_loop().add_reader(self._socket, self._accept)
             self._accepting = True
 

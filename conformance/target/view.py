@@ -87,11 +87,12 @@ class Target:
             raise Unsupported(f"the target offers no {name!r} service")
         return self.copy.addresses[name]
 
-    def connect(self, service: str | None = None, *, receive_buffer: int = 0) -> Peer:
+    def connect(self, service: str | None = None, *, receive_buffer: int = 0, name: str = "") -> Peer:
         """A new connection, recorded in the transcript. Raises Violation `refused`.
 
-        A small `receive_buffer` (bytes) makes this side a peer that is soon full, see `Peer.flood`.
+        A small `receive_buffer` (bytes) makes this side a peer that is soon full, see `Peer.flood`; `name` is
+        our own on a Unix socket.
         """
-        name = service or self.case.service
-        calibration = self.copy.calibration(name)
-        return Peer(self.endpoint(name), calibration, self.transcript, name, receive_buffer)
+        wanted = service or self.case.service
+        calibration = self.copy.calibration(wanted)
+        return Peer(self.endpoint(wanted), calibration, self.transcript, wanted, receive_buffer, name)

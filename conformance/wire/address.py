@@ -68,15 +68,16 @@ def _host_and_port(url: str) -> tuple[str, int]:
     return parts.hostname, port
 
 
-def dial(address: Address, timeout: float, receive_buffer: int = 0) -> socket.socket:
+def dial(address: Address, timeout: float, receive_buffer: int = 0, name: str = "") -> socket.socket:
     """Open a connection, within `timeout` seconds. Raises OSError when nobody answers.
 
     TCP_NODELAY is set, so that every write of the suite leaves as a segment of its own. `receive_buffer` sets
-    the bytes that the kernel keeps unread (0: its own choice), before the window is negotiated. Certificates
-    are not verified: a target under test signs its own.
+    the bytes that the kernel keeps unread (0: its own choice), before the window is negotiated. `name` is
+    that of our end of a Unix connection, a path or behind a NUL an abstract name; without it there is none.
+    Certificates are not verified: a target under test signs its own.
     """
     if address.transport == "unix":
-        return _dial_unix(address.host, timeout)
+        return _dial_unix(address.host, timeout, name)
     if address.transport == "udp":
         return _dial_udp(address, timeout)
     connection = _dial_tcp(address, timeout, receive_buffer)
@@ -98,10 +99,12 @@ def _dial_tcp(address: Address, timeout: float, receive_buffer: int) -> socket.s
     return connection
 
 
-def _dial_unix(path: str, timeout: float) -> socket.socket:
+def _dial_unix(path: str, timeout: float, name: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)
     try:
+        if name:
+            connection.bind(name)
         connection.connect(path)
     except OSError:
         connection.close()

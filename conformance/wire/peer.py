@@ -31,7 +31,8 @@ class Peer:
     """One connection to the target; a context manager that closes it.
 
     Use `target.connect(service)` in a case. All bytes and events are written to `transcript`.
-    `receive_buffer` limits the bytes that the kernel keeps unread (0: its own choice).
+    `receive_buffer` limits the bytes that the kernel keeps unread (0: its own choice); `name` is that of our
+    end of a Unix connection.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Peer:
         transcript: Transcript,
         service: str = "?",
         receive_buffer: int = 0,
+        name: str = "",
     ) -> None:
         self.address = address
         self.calibration = calibration
@@ -48,12 +50,12 @@ class Peer:
         self.number = transcript.new_peer(f"{service} {address.url}")
         self.ended: Literal["fin", "reset"] | None = None
         self._buffer = bytearray()
-        self._socket = self._dial(receive_buffer)
+        self._socket = self._dial(receive_buffer, name)
         self._socket.setblocking(False)
 
-    def _dial(self, receive_buffer: int) -> socket.socket:
+    def _dial(self, receive_buffer: int, name: str) -> socket.socket:
         try:
-            return dial(self.address, self.calibration.deadline, receive_buffer)
+            return dial(self.address, self.calibration.deadline, receive_buffer, name)
         except OSError as refusal:
             raise Violation("refused", f"{self.address.url} takes no connection: {refusal}") from refusal
 

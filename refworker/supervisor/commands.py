@@ -134,6 +134,8 @@ def serve(settings: Settings, workers: Sequence[Worker], herald: Herald, life: H
         life.close_rest()
         master = Master(workers, settings, lock, herald, life)
     except (OSError, SettingError) as problem:
+        for worker in workers:
+            worker.release()
         lock.remove()
         raise CommandError(getattr(problem, "strerror", None) or str(problem)) from problem
     if master.run():

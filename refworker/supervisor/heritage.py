@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from refworker.socketfile import file_of
 from refworker.supervisor.channel import Channel
 from refworker.supervisor.child import Child, Office
 from refworker.supervisor.states import ChildState
@@ -60,7 +61,9 @@ class Heritage:
         """Addresses that no worker of the new program has: refuse from now on."""
         for numbers in self.listeners.values():
             for number in numbers:
-                socket.socket(fileno=number).close()
+                with socket.socket(fileno=number) as listener:
+                    if file := file_of(listener):
+                        file.remove()
         self.listeners.clear()
 
 

@@ -4,7 +4,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from refworker.supervisor.states import MasterState as M
-from refworker.worker import Worker, registered
+from refworker.worker import Worker, beside, registered
 
 
 class ServiceStatus(IntEnum):
@@ -77,5 +77,5 @@ def get_graceful_stop() -> bool:
 
 
 def get_all_workers() -> list[Worker]:
-    """In the master all workers of the program, in a worker process its own alone."""
-    return [_runner.worker] if _runner.worker else registered()
+    """In the master all workers of the program, in a worker process its own, and what listens beside it."""
+    return [_runner.worker, *reversed(beside())] if _runner.worker else registered()

@@ -55,6 +55,9 @@ class Master(Reloader):
         self.workers, self.settings, self.pid_file, self.herald = workers, settings, pid_file, herald
         super().__init__(heritage)
         self.identities = [resolve(worker.user, worker.group) for worker in workers]
+        for worker, identity in zip(workers, self.identities, strict=True):
+            if identity:
+                worker.give_to(identity.uid, identity.gid)
         self.state = MasterState.RELOADING if heritage.inherited else MasterState.STARTING
         self.leaves_gracefully = False
         self.worker: Worker | None = None  # it is of none of them
@@ -291,6 +294,8 @@ class Master(Reloader):
         self.control.close()
         self.inbox.close()
         self.selector.close()
+        for worker in self.workers:
+            worker.release()
         logger.info("%s has been stopped", self.settings.title)
         self.pid_file.remove()
         if callback := self.settings.on_master_stop:

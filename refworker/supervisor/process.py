@@ -25,7 +25,7 @@ from refworker.supervisor.privileges import Identity
 from refworker.supervisor.report import connection_rows, counters
 from refworker.supervisor.settings import Settings
 from refworker.supervisor.titles import set_title
-from refworker.worker import Worker
+from refworker.worker import Worker, beside
 
 FAILED = 250
 """Exit code of a process that an exception ended (LIFE-043)."""
@@ -167,7 +167,8 @@ class Process:
                 self._start.cancel()
         elif timeout < self._timeout:
             self._timeout = timeout
-            self.worker.hurry(timeout * FLUSH_SHARE)
+            for worker in (*beside(), self.worker):
+                worker.hurry(timeout * FLUSH_SHARE)
             if self._limit:
                 self._limit.reschedule(asyncio.get_running_loop().time() + timeout * STOP_SHARE)
 
@@ -204,11 +205,20 @@ class Process:
             async with asyncio.timeout(self._timeout * STOP_SHARE) as self._limit:
                 if self._reason == "reload":
                     await self.worker.tell("on_worker_reload")
-                await self.worker.stop(self._timeout * FLUSH_SHARE)
+                await self._stop(asyncio.get_running_loop().time() + self._timeout * FLUSH_SHARE)
         except TimeoutError:
             logger.error("%s: on_worker_drain or on_worker_stop did not end in time", self.label)
         except Exception:
             logger.exception("%s: the stop failed", self.label)
+
+    async def _stop(self, due: float) -> None:
+        """Stop what listens here beside this process's own worker, then that; `due` by the loop's clock."""
+        loop = asyncio.get_running_loop()
+        if others := beside():
+            self.worker.release()
+        for other in others:
+            await other.stop((due - loop.time()) / 2)
+        await self.worker.stop(due - loop.time())
 
     def _signalled(self, number: signal.Signals) -> None:
         graceful = number in signals.GRACEFUL

@@ -49,19 +49,20 @@ def connection_rows() -> list[dict[str, Any]]:
 
 def connection_row(connection: Any) -> dict[str, Any]:
     """What `connections` shows of one; sizes in bytes."""
-    local, remote = connection.get_local_address(), connection.get_remote_address()
+    worker = getattr(connection.worker, "name", "")
     return {
+        **({"worker": worker} if worker else {}),  # it may be one that this process runs beside its own
         "id": connection.id,
-        "transport": "tcp",
+        "transport": connection.transport,
         "protocol": connection.protocol_name,
-        "family": 6 if remote.startswith("[") else 4 if remote else 0,
+        "family": 6 if connection.is_ipv6() else 4 if connection.is_ipv4() else 0,
         "recv_queue": connection.get_recv_buffer_queue_size(),
         "send_queue": connection.get_send_buffer_queue_size(),
         "bytes_read": connection.bytes_read,
         "bytes_written": connection.bytes_written,
         "status": connection.status.name,
-        "local": local,
-        "remote": remote,
+        "local": connection.get_local_address(),
+        "remote": connection.get_remote_address(),
     }
 
 

@@ -99,6 +99,7 @@ class Reporter:
         return {
             "name": worker.name,
             "address": listening(worker),
+            "transport": worker.transport,
             "count": worker.count,
             "user": worker.user or own_name() or str(os.getuid()),
             "exits": {str(status): count for status, count in sorted(exits.items())},

@@ -130,7 +130,8 @@ def connections_table(report: Report, width: int | None = None) -> str:
 def start_row(event_loop: str, worker: Report) -> Row:
     """The cells of one worker."""
     address = worker["address"]
-    return event_loop, transport(address), worker["user"], worker["name"], address, worker["count"], "[OK]"
+    proto = worker.get("transport") or transport(address)
+    return event_loop, proto, worker["user"], worker["name"], address, worker["count"], "[OK]"
 
 
 def exit_rows(report: Report) -> list[Row]:
@@ -186,7 +187,7 @@ def connection_row(connection: Report) -> Row:
         shortened(connection["protocol"], 15),
         *(int(connection["family"] == family) for family in (4, 6)),
         *(size(connection[name]) for name in sizes),
-        *(connection[name] for name in ("status", "local", "remote")),
+        *(connection[name] or "-" for name in ("status", "local", "remote")),  # Unix clients have no name
     )
 
 

@@ -60,7 +60,7 @@ class TaskWorker(Worker):
         while it uses it, but gives it up after one or two `turn`s, in seconds, if others wait. Raises
         AddressError, ValueError.
         """
-        if parse_address(address).scheme != "text":
+        if parse_address(address, options.get("transport", "")).scheme != "text":
             raise AddressError(f"{address!r}: tasks are JSON lines; write it as text://host:port")
         if slots is not None and slots < 1:
             raise ValueError(f"slots is a number of connections, at least 1, not {slots}")

@@ -28,6 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "listener",
             "quota",
             "sender",
+            "socketfile",
             "status",
             "timer",
             "udp",
@@ -38,7 +39,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"tasks"}),
     frozenset({"components"}),
     frozenset({"__init__"}),
-    frozenset({"__main__", "examples", "testee"}),
+    frozenset({"__main__", "examples", "probe", "testee"}),
 )
 """From the ground up: the modules of `refworker`. The package gathers the names of all floors for users; the
 floors themselves read nothing of it but the version. What stands nowhere here fails.
