@@ -34,6 +34,8 @@ def parse(address: str, protocol: Any, transport: str) -> tuple[Address, Factory
         raise AddressError(f"{address!r}: a worker cannot listen on {target.transport}; it can on {known}")
     if target.port is None:
         raise AddressError(f"{address!r} has no port; write it as {target.scheme}://{target.host}:9000")
+    if (target.scheme, target.transport, protocol) == ("websocket", "udp", None):
+        raise AddressError(f"{address!r}: WebSocket is a conversation, and datagrams are none; use tcp")
     try:
         return target, server_codec(target.scheme, protocol)
     except ValueError as problem:
@@ -48,6 +50,11 @@ def listen(target: Address, backlog: int, *, reuse_port: bool = False) -> socket
 def listen_tcp(target: Address, backlog: int, reuse_port: bool) -> socket.socket:
     """For `tcp`; `[::]` takes IPv4 clients as well (TCP-007)."""
     return opened(inet(target, socket.SOCK_STREAM, reuse_port), backlog)
+
+
+def listen_udp(target: Address, backlog: int, reuse_port: bool) -> socket.socket:
+    """For `udp`; `[::]` takes IPv4 senders as well. There is no queue of visitors, so no `backlog`."""
+    return opened(inet(target, socket.SOCK_DGRAM, reuse_port), None)
 
 
 def inet(target: Address, kind: socket.SocketKind, reuse_port: bool) -> tuple[socket.socket, Any]:
@@ -109,6 +116,7 @@ def is_alive(path: str) -> bool:
 
 LISTEN: dict[str, Callable[[Address, int, bool], socket.socket]] = {
     "tcp": listen_tcp,
+    "udp": listen_udp,
     "unix": listen_unix,
 }
 

@@ -32,6 +32,7 @@ from refworker.listener import explained, listen, parse, port_of
 from refworker.protocols.registry import Factory
 from refworker.quota import Quota
 from refworker.status import statistics
+from refworker.udp import Mailbox
 
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors of `accept` that time cures: the connection waits in the kernel's queue meanwhile."""
@@ -82,7 +83,7 @@ class Worker(ConnectionCallbacks):
 
         `address` is `scheme://host:port`, or empty for a worker that only runs `on_worker_start`, timers and
         outgoing connections. `protocol` is a user's own (see `protocols/custom.py`). `transport` is what the
-        scheme does not say: `tcp`, or `unix` with a path for host and port. A process with
+        scheme does not say: `tcp`, `udp`, or `unix` with a path for host and port. A process with
         `max_connections` open ones accepts no more until one is closed. Processes run as `user` and `group`
         where the master is root. With `reuse_port` each process has a listening socket of its own, and the
         kernel spreads connections evenly (LIFE-011). A reload leaves the processes of a worker that is not
@@ -104,6 +105,7 @@ class Worker(ConnectionCallbacks):
         self._socket: socket.socket | None = None  # this process's; in a master that forks: the first
         self.listeners: list[socket.socket] = []
         self._port = 0
+        self._mailbox: Mailbox | None = None
         self._accepting = False
         self._starting: set[asyncio.Task[Any]] = set()
         self._empty = asyncio.Event()
@@ -162,17 +164,26 @@ class Worker(ConnectionCallbacks):
             raise RuntimeError(f"worker {self.name} listens on no port yet")
         return self._port
 
+    @property
+    def place(self) -> str:
+        """What this worker listens on: two may share an address, over different transports."""
+        return f"{self._target.transport} {self.address}" if self._target else ""
+
     # -- the process's side ------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Run `on_worker_start`, then accept. Raises what `on_worker_start` raises (LIFE-035)."""
         await self._called(self.on_worker_start.function)
+        if self._socket and self._codec and self._socket.type is socket.SOCK_DGRAM:
+            self._mailbox = Mailbox(self._socket, self._codec, self, self._settled)
         self._go_on_accepting()
 
     async def stop(self, timeout: float | None = None) -> None:
         """Stop accepting, run `on_worker_drain`, let every connection finish what is in hand and close it,
         cut what is left after `timeout` seconds, run `on_worker_stop`.
         """
+        if self._mailbox:
+            await self._mailbox.empty()
         self.release()
         await self.tell("on_worker_drain")
         for connection in tuple(self.connections.values()):
@@ -180,6 +191,8 @@ class Worker(ConnectionCallbacks):
         await self._emptied(self.stop_timeout if timeout is None else timeout)
         for connection in tuple(self.connections.values()):
             connection.destroy()
+        if self._mailbox:
+            self._mailbox.end()
         await self.tell("on_worker_stop")
 
     def hurry(self, timeout: float) -> None:
@@ -188,12 +201,19 @@ class Worker(ConnectionCallbacks):
             self._patience.reschedule(min(due, asyncio.get_running_loop().time() + timeout))
 
     async def _emptied(self, timeout: float) -> None:
-        if self.connections:
+        if self._is_busy():
             try:
                 async with asyncio.timeout(timeout) as self._patience:
                     await self._empty.wait()
             except TimeoutError:
                 logger.info("worker %s: %d connections had to be cut", self.name, len(self.connections))
+
+    def _is_busy(self) -> bool:
+        return bool(self.connections or (self._mailbox and self._mailbox.handlers.in_hand))
+
+    def _settled(self) -> None:
+        if not self._socket and not self._is_busy():
+            self._empty.set()
 
     async def tell(self, callback: str) -> None:
         """Run a callback about the process's life; an exception is logged, and ends nothing (LIFE-077,
@@ -231,12 +251,16 @@ class Worker(ConnectionCallbacks):
     # -- accepting ---------------------------------------------------------------------------------
 
     def _go_on_accepting(self) -> None:
-        if self._socket and not self._accepting and not self._is_full():
+        if self._mailbox:
+            self._mailbox.want(self._socket is not None)
+        elif self._socket and not self._accepting and not self._is_full():
             asyncio.get_running_loop().add_reader(self._socket, self._accept)
             self._accepting = True
 
     def _pause_accepting(self) -> None:
-        if self._socket and self._accepting:
+        if self._mailbox:
+            self._mailbox.want(False)
+        elif self._socket and self._accepting:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._accepting = False
 
@@ -281,5 +305,4 @@ class Worker(ConnectionCallbacks):
         """A connection's last word: forget it, and accept another one."""
         self.connections.pop(connection.real_id, None)
         self._go_on_accepting()
-        if not self.connections and not self._socket:
-            self._empty.set()
+        self._settled()
