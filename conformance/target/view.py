@@ -11,6 +11,7 @@ from conformance.target.file import TargetSpec
 from conformance.target.instance import Copy
 from conformance.target.process import Process
 from conformance.wire.address import Address
+from conformance.wire.datagram import Datagrams
 from conformance.wire.peer import Peer
 from conformance.wire.transcript import Transcript
 
@@ -95,3 +96,8 @@ class Target:
         name = service or self.case.service
         calibration = self.copy.calibration(name)
         return Peer(self.endpoint(name), calibration, self.transcript, name, receive_buffer)
+
+    def datagrams(self, service: str | None = None) -> Datagrams:
+        """A new datagram socket, recorded in the transcript, for a service that is not a stream."""
+        name = service or self.case.service
+        return Datagrams(self.endpoint(name), self.copy.calibration(name), self.transcript, name)

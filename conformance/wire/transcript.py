@@ -33,7 +33,7 @@ class Entry:
 
 @dataclass
 class Transcript:
-    """The events of one case, oldest first. `complete` turns False once something had to be left out.
+    """The events of one case, oldest first. What is received with a `note` is an entry of its own. `complete` turns False once something had to be left out.
 
     Live traffic leaves a `ledger` here instead of its bytes.
     """
@@ -66,7 +66,7 @@ class Transcript:
             return
         self._size += len(data)
         last = self.entries[-1] if self.entries else None
-        if kind == "receive" and last is not None and (last.peer, last.kind) == (peer, kind):
+        if kind == "receive" and not note and last is not None and (last.peer, last.kind) == (peer, kind):
             last.data += data
         else:
             self.entries.append(Entry(monotonic() - self._started, peer, kind, data, note))

@@ -1,0 +1,318 @@
+"""UDP: each datagram goes back to its sender, whole, once, and from where it was sent to (UDP).
+
+A network may lose datagrams and change their order, and nothing else. So a `Datagrams` asks again where an
+answer is missing, in whatever order the others come, and lets nothing pass that was not asked for. Only the
+trickle counts what was lost: with one datagram on its way at a time no kernel has a reason to drop it.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from hypothesis import strategies as st
+
+from conformance.case import Violation, case
+from conformance.exploration import explore
+from conformance.outcomes import Observation
+from conformance.target.view import Target
+from conformance.wire.datagram import LARGEST, Datagrams
+
+ECHOED = {"echoed": "pass"}
+UNHARMED = {"unharmed": "pass"}
+
+BURST = 24
+"""Datagrams at once: so few that every kernel keeps them, so many that a server finds several waiting."""
+
+CROWD = 300
+"""Senders; more than any table that somebody set to a handful."""
+
+TRICKLE = 300
+"""Datagrams one after another."""
+
+SPARE = 3
+"""Of these so many may get lost: somebody else on this machine may fill a buffer of the kernel."""
+
+GARBAGE = (
+    b"\xff\xfe\xfd", b"\xc3", b"\xed\xa0\x80", b"\0", b"\0\0\0\0", b"\0\0\0\3", b"\x7f\xff\xff\xffabc",
+    b"\xff" * 16, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x81\x85\0\0\0\0hello", b'{"function": "crash"}',
+    b'{"', b"%s%n%d", b"N" * 40, b"quit\n", b"\r\n.\r\n", b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
+)  # fmt: skip
+"""What somebody may stumble over who looks into datagrams."""
+
+
+def exchange(target: Target, *datagrams: bytes) -> str:
+    """All of these from one new socket; their echoes come, and then nothing more."""
+    with target.datagrams() as sender:
+        sender.ask(*datagrams)
+        sender.silent()
+    return "echoed"
+
+
+def distinct(target: Target, count: int, size: int = 24) -> list[bytes]:
+    """Datagrams that nobody mistakes for each other."""
+    return [b"%d %s" % (number, target.random.randbytes(size)) for number in range(count)]
+
+
+@contextmanager
+def several(target: Target, count: int) -> Iterator[Sequence[Datagrams]]:
+    """This many senders at the same time."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(target.datagrams()) for _ in range(count)]
+
+
+# --- sizes and bytes ---------------------------------------------------------------------------------------
+
+
+@case("udp/size/empty", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_empty(target: Target) -> str:
+    """A datagram without a byte is a message as any other."""
+    return exchange(target, b"")
+
+
+@case("udp/size/empty-among-others", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_empty_among_others(target: Target) -> str:
+    """Empty datagrams between others are each answered, and end nothing."""
+    return exchange(target, b"before", b"", b"between", b"", b"", b"after")
+
+
+@case("udp/size/one-byte", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_one_byte(target: Target) -> str:
+    """One byte, of every value, each a datagram."""
+    with target.datagrams() as sender:
+        for value in range(256):
+            sender.ask(bytes([value]))
+        sender.silent()
+    return "echoed"
+
+
+@case("udp/size/ethernet-frame", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_ethernet_frame(target: Target) -> str:
+    """1472 bytes fill one Ethernet frame; 1473 need two, and are still one datagram."""
+    return exchange(target, *map(target.random.randbytes, (1471, 1472, 1473)))
+
+
+@case("udp/size/pages", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_pages(target: Target) -> str:
+    """Around the sizes that buffers are made of: 2048, 4096, 8192, 9216, 16384 and 32768 bytes."""
+    sizes = [size + more for size in (2048, 4096, 8192, 9216, 16384, 32768) for more in (-1, 0, 1)]
+    with target.datagrams() as sender:
+        for size in sizes:
+            sender.ask(target.random.randbytes(size))
+        sender.silent()
+    return "echoed"
+
+
+@case("udp/size/largest", service="udp", requirements=("UDP-001", "UDP-002"), accept=ECHOED)
+def test_largest(target: Target) -> str:
+    """65507 bytes, the most that a datagram carries, and one byte less."""
+    return exchange(target, target.random.randbytes(LARGEST - 1), target.random.randbytes(LARGEST))
+
+
+@case("udp/size/short-after-long", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_short_after_long(target: Target) -> str:
+    """A short datagram after a long one has nothing of it left at its end."""
+    with target.datagrams() as sender:
+        for size in (2000, 3, 1000, 1, 500, 0, 9):
+            sender.ask(target.random.randbytes(size))
+        sender.silent()
+    return "echoed"
+
+
+@case("udp/bytes/all-values", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_all_values(target: Target) -> str:
+    """All byte values pass unchanged, in either order."""
+    return exchange(target, bytes(range(256)), bytes(range(255, -1, -1)))
+
+
+@case("udp/bytes/line-ends", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_line_ends(target: Target) -> str:
+    """Line ends and blanks, at the beginning, inside and at the end, are bytes as any other."""
+    return exchange(
+        target, b"\n", b"\r\n", b"a\nb\nc", b"a\r\n", b" blank ", b"\n\n", b"\ttab\v\f", b"two\n\nlines\n"
+    )
+
+
+@case("udp/bytes/zeros", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_zeros(target: Target) -> str:
+    """Zero bytes end nothing."""
+    return exchange(target, b"\0", b"before\0after", b"\0\0\0", b"end\0", bytes(1000))
+
+
+@case("udp/bytes/any", service="udp", requirements=("UDP-001",), accept=ECHOED, explores=True)
+def test_any(target: Target) -> str:
+    """Whatever datagrams, a few at a time, each comes back."""
+
+    def check(datagrams: list[bytes]) -> None:
+        with target.datagrams() as sender:
+            sender.ask(*datagrams)
+
+    explore(target, st.lists(st.binary(max_size=300), min_size=1, max_size=8), check)
+    return "echoed"
+
+
+# --- boundaries --------------------------------------------------------------------------------------------
+
+
+@case("udp/burst/each-its-own", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_each_its_own(target: Target) -> str:
+    """Datagrams sent at once are answered each by a datagram of its own, none merged and none split."""
+    return exchange(target, *distinct(target, BURST))
+
+
+@case("udp/burst/many-sizes", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_many_sizes(target: Target) -> str:
+    """Long, short and empty ones in one burst keep their boundaries."""
+    sizes = (0, 1500, 1, 3000, 2, 0, 700, 9000, 16, 1)
+    return exchange(target, *map(target.random.randbytes, sizes))
+
+
+@case("udp/burst/equal-datagrams", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_equal_datagrams(target: Target) -> str:
+    """Equal datagrams are answered as often as they were sent."""
+    return exchange(target, *([b"the same again"] * 10))
+
+
+@case("udp/burst/one-after-another", service="udp", requirements=("FAQ-012",), accept=ECHOED)
+def test_one_after_another(target: Target) -> str:
+    """Of datagrams that are sent one after another, each after the answer to the last, none is lost."""
+    with target.datagrams() as sender:
+        for datagram in distinct(target, TRICKLE):
+            sender.ask(datagram)
+        sender.silent()
+    if sender.retries > SPARE:
+        raise Violation("loses-datagrams", f"{sender.retries} of {TRICKLE} had to be asked again")
+    return Observation("echoed", f"{sender.retries} of {TRICKLE} had to be asked again")
+
+
+# --- senders -----------------------------------------------------------------------------------------------
+
+
+@case("udp/sender/two-in-turns", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_two_in_turns(target: Target) -> str:
+    """Two senders in turns: each hears its own answers, and none of the other's."""
+    with target.datagrams() as first, target.datagrams() as second:
+        for datagram in distinct(target, 10):
+            first.ask(b"first " + datagram)
+            second.ask(b"second " + datagram)
+        first.silent()
+        second.silent()
+    return "echoed"
+
+
+@case("udp/sender/all-at-once", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_all_at_once(target: Target) -> str:
+    """Forty senders ask before anybody listens: every answer goes to who asked for it."""
+    with several(target, 40) as senders:
+        for sender, datagram in zip(senders, distinct(target, len(senders)), strict=True):
+            sender.send(datagram)
+        for sender in senders:
+            sender.ask(*sender.asked)
+        for sender in senders:
+            sender.silent()
+    return "echoed"
+
+
+@case("udp/sender/crowd", service="udp", requirements=("FAQ-012",), accept=ECHOED)
+def test_crowd(target: Target) -> str:
+    """Three hundred senders, all of them still there: the last is answered as the first, and so is the first
+    again.
+    """
+    with several(target, CROWD) as senders:
+        for sender, datagram in zip(senders, distinct(target, CROWD), strict=True):
+            sender.ask(datagram)
+        senders[0].ask(b"and the first again")
+    return "echoed"
+
+
+@case("udp/sender/listening-address", service="udp", requirements=("UDP-001",), accept=ECHOED)
+def test_listening_address(target: Target) -> str:
+    """Answers come from the address and port that was asked, whoever asks."""
+    with several(target, 5) as senders:
+        for sender in senders:
+            sender.ask(b"where from?")
+    return "echoed"
+
+
+@case("udp/sender/nothing-unasked", service="udp", requirements=("UDP-001",), accept={"silent": "pass"})
+def test_nothing_unasked(target: Target) -> str:
+    """An answer is all: no greeting, no second copy, no reminder."""
+    with target.datagrams() as sender:
+        sender.ask(b"only this")
+        sender.silent()
+        sender.silent()
+        sender.ask(b"and this")
+        sender.silent()
+    return "silent"
+
+
+# --- trouble -----------------------------------------------------------------------------------------------
+
+
+@case("udp/trouble/garbage", service="udp", requirements=("UDP-006",), accept=UNHARMED)
+def test_garbage(target: Target) -> str:
+    """Broken text, other protocols' headers and half a JSON: each is answered, and the next sender too."""
+    for datagram in GARBAGE:
+        with target.datagrams() as sender, target.datagrams() as other:
+            sender.ask(datagram)
+            other.ask(b"all well?", b"really?")
+    return "unharmed"
+
+
+@case("udp/trouble/idle-after-garbage", service="udp", requirements=("UDP-006",), accept=UNHARMED)
+def test_idle_after_garbage(target: Target) -> str:
+    """Garbage from a sender who does not listen; when all is quiet again, others are answered."""
+    with target.datagrams() as careless, target.datagrams() as other:
+        careless.send(*GARBAGE)
+        other.silent()
+        other.ask(*distinct(target, 6))
+    return "unharmed"
+
+
+@case("udp/trouble/sender-gone", service="udp", requirements=("FAQ-012",), accept=UNHARMED)
+def test_sender_gone(target: Target) -> str:
+    """Senders ask and close their socket, so that the answers bounce: everybody else is answered."""
+    for datagram in distinct(target, 10):
+        with target.datagrams() as gone:
+            gone.send(*([datagram] * 3))
+        with several(target, 4) as others:
+            for other in others:
+                other.ask(b"all well?")
+    return "unharmed"
+
+
+@case("udp/trouble/sender-that-never-listens", service="udp", requirements=("FAQ-012",), accept=UNHARMED)
+def test_sender_that_never_listens(target: Target) -> str:
+    """A sender whose answers fill its own buffers keeps no answer from anybody else."""
+    with target.datagrams() as careless, target.datagrams() as other:
+        for _ in range(8):
+            careless.send(*([bytes(8000)] * 4))
+            other.ask(b"all well?")
+    return "unharmed"
+
+
+# --- new processes -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def trickling(target: Target) -> Iterator[list[Datagrams]]:
+    """A sender that asks, one datagram after another, for as long as the block takes."""
+    over, senders, trouble = threading.Event(), [target.datagrams()], list[Violation]()
+
+    def trickle() -> None:
+        number = 0
+        try:
+            while not over.is_set():
+                senders[0].ask(b"number %d" % (number := number + 1))
+        except Violation as violation:
+            trouble.append(violation)
+
+    thread = threading.Thread(target=trickle)
+    thread.start()
+    try:
+        yield senders
+    finally:
+        over.set()
+        thread.join()
+        senders[0].close()
+    if trouble:
+        raise trouble[0]
