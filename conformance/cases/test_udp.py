@@ -8,10 +8,12 @@ trickle counts what was lost: with one datagram on its way at a time no kernel h
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from time import monotonic
 
 from hypothesis import strategies as st
 
 from conformance.case import Violation, case
+from conformance.cases.under_load import reloaded
 from conformance.exploration import explore
 from conformance.outcomes import Observation
 from conformance.target.view import Target
@@ -207,8 +209,9 @@ def test_all_at_once(target: Target) -> str:
             sender.send(datagram)
         for sender in senders:
             sender.ask(*sender.asked)
+        senders[-1].silent()
         for sender in senders:
-            sender.silent()
+            sender.hear(0)
     return "echoed"
 
 
@@ -272,9 +275,9 @@ def test_idle_after_garbage(target: Target) -> str:
 def test_sender_gone(target: Target) -> str:
     """Senders ask and close their socket, so that the answers bounce: everybody else is answered."""
     for datagram in distinct(target, 10):
-        with target.datagrams() as gone:
-            gone.send(*([datagram] * 3))
-        with several(target, 4) as others:
+        with several(target, 4) as others:  # before the port of the other one is free for anybody
+            with target.datagrams() as gone:
+                gone.send(*([datagram] * 3))
             for other in others:
                 other.ask(b"all well?")
     return "unharmed"
@@ -294,25 +297,70 @@ def test_sender_that_never_listens(target: Target) -> str:
 
 
 @contextmanager
-def trickling(target: Target) -> Iterator[list[Datagrams]]:
-    """A sender that asks, one datagram after another, for as long as the block takes."""
-    over, senders, trouble = threading.Event(), [target.datagrams()], list[Violation]()
+def trickle(target: Target) -> Iterator[None]:
+    """A datagram in every calibrated gap for as long as the block takes, so few that no kernel drops any.
 
-    def trickle() -> None:
-        number = 0
+    Raises Violation `loses-datagrams`, or what was heard besides.
+    """
+    over, trouble = threading.Event(), list[Violation]()
+
+    def run() -> None:
         try:
-            while not over.is_set():
-                senders[0].ask(b"number %d" % (number := number + 1))
+            with target.datagrams() as sender:
+                flow(sender, over)
         except Violation as violation:
             trouble.append(violation)
 
-    thread = threading.Thread(target=trickle)
+    thread = threading.Thread(target=run)
     thread.start()
     try:
-        yield senders
+        yield
     finally:
         over.set()
         thread.join()
-        senders[0].close()
-    if trouble:
-        raise trouble[0]
+    for violation in trouble:
+        raise violation
+
+
+def flow(sender: Datagrams, over: threading.Event) -> None:
+    """Ask until it is over, and then wait for the last answers."""
+    calibration, number = sender.calibration, 0
+    while not over.is_set():
+        sender.send(b"number %d" % (number := number + 1))
+        limit = monotonic() + calibration.gap
+        while sender.hear(limit - monotonic()):
+            pass
+    while (lost := sender.asked - sender.heard) and sender.hear(calibration.deadline):
+        pass
+    if lost.total() > SPARE:
+        raise Violation("loses-datagrams", f"{lost.total()} of {number} were not answered")
+
+
+@case(
+    "udp/reload/nothing-lost",
+    service="udp",
+    requirements=("LIFE-062",),
+    accept={"answered": "pass"},
+    needs=("process", "reload"),
+    fresh=True,
+)
+def test_reload(target: Target) -> str:
+    """Datagrams that come in the middle of a reload are answered by the old or the new processes."""
+    with trickle(target):
+        reloaded(target)
+    return "answered"
+
+
+@case(
+    "udp/reload-graceful/nothing-lost",
+    service="udp",
+    requirements=("LIFE-062",),
+    accept={"answered": "pass"},
+    needs=("process", "reload_graceful"),
+    fresh=True,
+)
+def test_reload_graceful(target: Target) -> str:
+    """As in a reload, with all the time that the old processes may take."""
+    with trickle(target):
+        reloaded(target, "reload_graceful")
+    return "answered"
