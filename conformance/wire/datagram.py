@@ -46,9 +46,10 @@ class Datagrams:
         self.asked: Counter[bytes] = Counter()
         self.heard: Counter[bytes] = Counter()
         self.retries = 0
-        family, kind, number, _, self._there = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_DGRAM
-        )[0]
+        self._expected: Counter[bytes] = Counter()
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)
+        family, kind, number, _, there = found[0]
+        self._there = there
         self._socket = socket.socket(family, kind, number)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
         self._socket.setblocking(False)
@@ -96,6 +97,8 @@ class Datagrams:
         for attempt in range(TRIES):
             self.retries += missing.total() if attempt else 0
             self.send(*missing.elements())
+            for datagram in () if attempt else datagrams:
+                self.transcript.add(self.number, "expect", datagram)
             limit = monotonic() + self.calibration.deadline / TRIES
             while (missing := due - self.heard) and self.hear(limit - monotonic()):
                 pass
@@ -104,10 +107,11 @@ class Datagrams:
         raise Violation("no-answer", f"{TRIES} times asked, never answered: {self._named(missing)}")
 
     def expect(self, answer: bytes) -> None:
-        """One more of these comes, among whatever else is due. Raises Violation as `ask`."""
+        """One more of these comes, or has come among the others. Raises Violation as `ask`."""
         self.transcript.add(self.number, "expect", answer)
-        before, limit = self.heard[answer], monotonic() + self.calibration.deadline
-        while self.heard[answer] == before:
+        self._expected[answer] += 1
+        limit = monotonic() + self.calibration.deadline
+        while self.heard[answer] < self._expected[answer]:
             if not self.hear(limit - monotonic()):
                 raise Violation("no-answer", f"{excerpt(answer)} was due, nothing came")
 

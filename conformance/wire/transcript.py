@@ -35,7 +35,8 @@ class Entry:
 class Transcript:
     """The events of one case, oldest first. `complete` turns False once something had to be left out.
 
-    What is received with a `note` stays an entry of its own: datagrams have boundaries. Live traffic leaves a `ledger` here instead of its bytes.
+    What is received with a `note` stays an entry of its own: datagrams have boundaries. Live traffic leaves a
+    `ledger` here instead of its bytes.
     """
 
     entries: list[Entry] = field(default_factory=list)
