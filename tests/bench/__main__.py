@@ -1,5 +1,5 @@
-"""`python -m tests.bench`: CPU per message, messages per second and p99, calls of tasks per second, and with
-`lifecycle` what starts, stops and reloads take.
+"""`python -m tests.bench`: CPU per message, messages per second and p99, calls of tasks per second; with
+`lifecycle` what starts, stops and reloads take, with `udp` what a datagram costs.
 
 A measurement, not a test: the exit status is 0 whatever the figures are. Targets stand beside them.
 """
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 
+from tests.bench.datagrams import compare_datagrams
 from tests.bench.lifecycle import SIZES, compare_commands, reload_under_load
 from tests.bench.measure import Contender, Serving, serving
 from tests.bench.tasks import compare_calls
@@ -42,6 +43,9 @@ def main() -> int:
             compare_commands(processes, options.rounds)
         reload_under_load(options.reloads)
         return 0
+    if "udp" in options.protocols:
+        compare_datagrams(options.rounds, options.seconds)
+        return 0
     print(
         "100 connections, 64-byte messages, one server process; CPU is user and system time of the server.\n"
     )
@@ -54,7 +58,11 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "protocols", nargs="*", default=["text", "frame"], metavar="WHAT", help="text, frame, or lifecycle"
+        "protocols",
+        nargs="*",
+        default=["text", "frame"],
+        metavar="WHAT",
+        help="text, frame, udp, or lifecycle",
     )
     parser.add_argument("--reloads", type=int, default=50, metavar="N", help="in a row, under live traffic")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of every server, in turns")
