@@ -147,7 +147,7 @@ class Receiver:
     async def empty(self) -> None:
         """Read what the kernel holds now, with turns for everybody else in between."""
         for _ in range(LAST_BATCHES):
-            if not self.read():
+            if self.socket.fileno() < 0 or not self.read():
                 return
             await asyncio.sleep(0)
 
@@ -296,6 +296,7 @@ class Mailbox(Receiver):
         super().__init__(sock.dup(), self._deliver)
         self.socket.setblocking(False)
         self._settled = settled
+        self.leaving = False
         self.name = sock.getsockname()
         self.codec = codec
         self._callbacks = callbacks
@@ -318,10 +319,17 @@ class Mailbox(Receiver):
     def look(self) -> None:
         """Read, or do not, and let the worker see whether it may stop."""
         super().look()
+        if self.leaving and not self.handlers.in_hand:
+            self.socket.close()
         self._settled()
 
+    def leave(self) -> None:
+        """Read no more, and close the socket when nothing is owed."""
+        self.leaving = True
+        self.want(False)
+
     def end(self) -> None:
-        """Nothing more comes, and nothing more is said."""
+        """Give up what is owed."""
         self.handlers.cancel()
         self.close()
 

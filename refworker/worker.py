@@ -148,6 +148,8 @@ class Worker(ConnectionCallbacks):
     def release(self) -> None:
         """Close the listening socket in this process; others keep theirs."""
         self._pause_accepting()
+        if self._mailbox:
+            self._mailbox.leave()
         self._close_listeners()
         self._socket = None
 
@@ -174,8 +176,6 @@ class Worker(ConnectionCallbacks):
     async def start(self) -> None:
         """Run `on_worker_start`, then accept. Raises what `on_worker_start` raises (LIFE-035)."""
         await self._called(self.on_worker_start.function)
-        if self._socket and self._codec and self._socket.type is socket.SOCK_DGRAM:
-            self._mailbox = Mailbox(self._socket, self._codec, self, self._settled)
         self._go_on_accepting()
 
     async def stop(self, timeout: float | None = None) -> None:
@@ -251,18 +251,30 @@ class Worker(ConnectionCallbacks):
     # -- accepting ---------------------------------------------------------------------------------
 
     def _go_on_accepting(self) -> None:
-        if self._mailbox:
-            self._mailbox.want(self._socket is not None)
-        elif self._socket and not self._accepting and not self._is_full():
-            asyncio.get_running_loop().add_reader(self._socket, self._accept)
+        if self._socket and not self._accepting and not self._is_full():
+            self._watch(self._socket, True)
             self._accepting = True
 
     def _pause_accepting(self) -> None:
-        if self._mailbox:
-            self._mailbox.want(False)
-        elif self._socket and self._accepting:
-            asyncio.get_running_loop().remove_reader(self._socket)
+        if self._socket and self._accepting:
+            self._watch(self._socket, False)
             self._accepting = False
+
+    def _watch(self, listener: socket.socket, wanted: bool) -> None:
+        """Take what comes to the socket, connections or datagrams, or let it wait."""
+        loop = asyncio.get_running_loop()
+        if listener.type == socket.SOCK_DGRAM:
+            self._receive(listener, wanted)
+        elif wanted:
+            loop.add_reader(listener, self._accept)
+        else:
+            loop.remove_reader(listener)
+
+    def _receive(self, listener: socket.socket, wanted: bool) -> None:
+        assert self._codec
+        if self._mailbox is None or self._mailbox.leaving:
+            self._mailbox = Mailbox(listener, self._codec, self, self._settled)
+        self._mailbox.want(wanted)
 
     def _is_full(self) -> bool:
         return self.max_connections is not None and len(self.connections) >= self.max_connections

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from refworker import AddressError, AsyncUdpConnection, Status, UdpConnection, Worker, statistics
+from refworker import (
+    AddressError,
+    AsyncUdpConnection,
+    Status,
+    TaskWorker,
+    UdpConnection,
+    Worker,
+    statistics,
+)
 from tests.refworker.peers import DEADLINE, run, until
 
 
@@ -440,6 +448,41 @@ def test_a_host_that_is_not_found_is_an_error_and_no_exception() -> None:
 def test_addresses_that_cannot_be_meant(address: str, problem: str) -> None:
     with pytest.raises(AddressError, match=problem):
         AsyncUdpConnection(address)
+
+
+def test_no_tasks_over_datagrams() -> None:
+    with pytest.raises(AddressError, match="a connection is a slot, and datagrams have none; use tcp"):
+        TaskWorker("text://127.0.0.1:0", transport="udp")
+
+
+def test_a_worker_that_lets_go_frees_the_port_when_nothing_is_owed() -> None:
+    async def program() -> None:
+        gate = asyncio.Event()
+
+        async def answer(connection: UdpConnection, message: bytes) -> None:
+            await gate.wait()
+            connection.send(message)
+
+        async with Worker("udp://127.0.0.1:0", on_message=answer) as worker:
+            with client(worker) as visitor:
+                visitor.send(b"owed")
+                await until(lambda: worker._is_busy())
+                worker.release()
+                assert not bindable(worker.port)
+                gate.set()
+                await visitor.expect(b"owed")
+            await until(lambda: bindable(worker.port))
+
+    run(program)
+
+
+def bindable(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        try:
+            other.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def test_no_websocket_over_datagrams() -> None:
