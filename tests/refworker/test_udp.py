@@ -466,7 +466,7 @@ def test_a_worker_that_lets_go_frees_the_port_when_nothing_is_owed() -> None:
         async with Worker("udp://127.0.0.1:0", on_message=answer) as worker:
             with client(worker) as visitor:
                 visitor.send(b"owed")
-                await until(lambda: worker._is_busy())
+                await until(worker._is_busy)
                 worker.release()
                 assert not bindable(worker.port)
                 gate.set()
