@@ -26,6 +26,7 @@ from conformance.target.file import load as load_target
 from conformance.target.instance import Copy
 from conformance.verdicts import Result
 from conformance.wire.address import Address
+from conformance.wire.datagram import Datagrams
 from conformance.wire.peer import Peer
 from conformance.wire.transcript import Entry, Transcript
 
@@ -130,7 +131,7 @@ def play(story: dict[str, Any], endpoints: Mapping[str, str], say: Say) -> bool:
 
 
 def _play_at(story: dict[str, Any], endpoints: Mapping[str, str], say: Say) -> bool:
-    transcript, peers = Transcript(), dict[int, Peer]()
+    transcript, peers = Transcript(), dict[int, Peer | Datagrams]()
     urls = {
         int(number): endpoints.get(place["service"], place["url"])
         for number, place in story["connections"].items()
@@ -151,15 +152,23 @@ def _play_at(story: dict[str, Any], endpoints: Mapping[str, str], say: Say) -> b
 
 
 def _do(
-    step: dict[str, Any], urls: Mapping[int, str], peers: dict[int, Peer], transcript: Transcript
+    step: dict[str, Any],
+    urls: Mapping[int, str],
+    peers: dict[int, Peer | Datagrams],
+    transcript: Transcript,
 ) -> str | None:
     """One step; for `ending`, how the stream ended. Raises Violation where an expectation is broken."""
     number, data = step["on"], bytes.fromhex(step.get("bytes", ""))
     sleep(step["after"])
     if step["do"] == "connect":
-        peers[number] = Peer(Address.parse(urls[number]), Calibration(), transcript)
+        address = Address.parse(urls[number])
+        kind = Datagrams if address.transport == "udp" else Peer
+        peers[number] = kind(address, Calibration(), transcript)
         return None
     peer = peers[number] if step["do"] in ACTIONS else None
+    if isinstance(peer, Datagrams):
+        _do_with_datagrams(step["do"], peer, data)
+        return None
     doing: dict[str, Callable[[Peer], str | None]] = {
         "send": lambda peer: peer.send(data),
         "expect": lambda peer: peer.expect(data),
@@ -170,3 +179,14 @@ def _do(
         "close": lambda peer: peer.close(),
     }
     return doing[step["do"]](peer) if peer else None
+
+
+def _do_with_datagrams(do: str, sender: Datagrams, data: bytes) -> None:
+    """What there is to do without a connection."""
+    doing: dict[str, Callable[[], None]] = {
+        "send": lambda: sender.send(data),
+        "expect": lambda: sender.expect(data),
+        "silent": sender.silent,
+        "close": sender.close,
+    }
+    doing[do]()

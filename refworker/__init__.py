@@ -22,6 +22,7 @@ from refworker.supervisor import (
 )
 from refworker.tasks import Dispatcher, TaskError, TaskWorker
 from refworker.timer import Timer
+from refworker.udp import AsyncUdpConnection, UdpConnection
 from refworker.worker import Worker
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "SEND_FAIL",
     "AddressError",
     "AsyncTcpConnection",
+    "AsyncUdpConnection",
     "Dispatcher",
     "Quota",
     "ServiceStatus",
@@ -37,6 +39,7 @@ __all__ = [
     "TaskWorker",
     "TcpConnection",
     "Timer",
+    "UdpConnection",
     "Worker",
     "__version__",
     "cron",

@@ -103,11 +103,14 @@ class Endpoints:
         return path_of(name) if isinstance(name, (str, bytes)) else printable(*self._endpoint(which))
 
     def _endpoint(self, which: str) -> tuple[str, int]:
-        name = self._transport.get_extra_info(which) if self._transport else None
-        if not isinstance(name, tuple):
-            return "", 0
-        # An IPv4 client of a dual-stack listener is an IPv4 client (TCP-007).
-        return name[0].removeprefix("::ffff:"), name[1]
+        return plain(self._transport.get_extra_info(which) if self._transport else None)
+
+
+def plain(name: Any) -> tuple[str, int]:
+    """IP address and port of a socket's name; nothing for what has none. An IPv4 client of a dual-stack
+    listener is an IPv4 client (TCP-007).
+    """
+    return (name[0].removeprefix("::ffff:"), name[1]) if isinstance(name, tuple) else ("", 0)
 
 
 def printable(host: str, port: int) -> str:

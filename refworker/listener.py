@@ -46,6 +46,8 @@ def parse(address: str, protocol: Any, transport: str) -> tuple[Address, Factory
         raise AddressError(f"{address!r}: a worker cannot listen on {target.transport}; it can on {known}")
     if target.port is None:
         raise AddressError(f"{address!r} has no port; write it as {target.scheme}://{target.host}:9000")
+    if (target.scheme, target.transport, protocol) == ("websocket", "udp", None):
+        raise AddressError(f"{address!r}: WebSocket is a conversation, and datagrams are none; use tcp")
     try:
         return target, server_codec(target.scheme, protocol)
     except ValueError as problem:
@@ -70,6 +72,11 @@ def listen(target: Address, backlog: int, **options: Any) -> socket.socket:
 def listen_tcp(target: Address, manner: Manner) -> socket.socket:
     """For `tcp`; `[::]` takes IPv4 clients as well, unless it is to be `v6_only` (TCP-007)."""
     return opened(inet(target, socket.SOCK_STREAM, manner), manner.backlog)
+
+
+def listen_udp(target: Address, manner: Manner) -> socket.socket:
+    """For `udp`; `[::]` takes IPv4 senders as well. There is no queue of visitors, so no `backlog`."""
+    return opened(inet(target, socket.SOCK_DGRAM, manner), None)
 
 
 def inet(target: Address, kind: socket.SocketKind, manner: Manner) -> tuple[socket.socket, Any]:
@@ -113,6 +120,7 @@ def listen_unix(target: Address, manner: Manner) -> socket.socket:
 
 LISTEN: dict[str, Callable[[Address, Manner], socket.socket]] = {
     "tcp": listen_tcp,
+    "udp": listen_udp,
     "unix": listen_unix,
 }
 

@@ -1,9 +1,9 @@
 """The server that the conformance suite judges, and the best example of the API: `refworker.testee start`.
 
 A service is offered where its port stands in the environment: PORT_TCP, PORT_TEXT, PORT_FRAME,
-PORT_WEBSOCKET, PORT_CUSTOM, PORT_TASK, PORT_RELAY, PORT_PROBE_CONTROL (and _TEXT, _WEBSOCKET, _TCP); `unix`
-where UNIX_PATH says at which path. Also read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE, OUTBOX (the file
-that `send_mail` appends to) and VERSION_FILE (the file whose text `version` gives).
+PORT_WEBSOCKET, PORT_UDP, PORT_CUSTOM, PORT_TASK, PORT_RELAY, PORT_PROBE_CONTROL (and _TEXT, _WEBSOCKET,
+_TCP); `unix` where UNIX_PATH says at which path. Also read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE,
+OUTBOX (the file that `send_mail` appends to) and VERSION_FILE (the file whose text `version` gives).
 """
 
 import asyncio
@@ -13,7 +13,16 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from refworker import Dispatcher, TaskError, TaskWorker, TcpConnection, Worker, run_all, statistics
+from refworker import (
+    Dispatcher,
+    TaskError,
+    TaskWorker,
+    TcpConnection,
+    UdpConnection,
+    Worker,
+    run_all,
+    statistics,
+)
 from refworker.probe import ProbeService
 from refworker.protocols.base import as_bytes
 
@@ -21,7 +30,7 @@ VERSION = Path(file).read_text() if (file := os.environ.get("VERSION_FILE")) and
 """Read when this code is loaded: a reload must bring the new text."""
 
 HOST = "127.0.0.1"
-SERVICES = ("tcp", "text", "frame", "websocket", "custom", "task", "relay")
+SERVICES = ("tcp", "text", "frame", "websocket", "udp", "custom", "task", "relay")
 PROBES = ("control", "text", "websocket", "tcp")
 TASKS = (
     "echo",
@@ -38,7 +47,7 @@ TASKS = (
 )
 
 
-def echo(connection: TcpConnection, message: Any) -> None:
+def echo(connection: TcpConnection | UdpConnection, message: Any) -> None:
     """What came goes back."""
     connection.send(message)
 
@@ -208,6 +217,8 @@ def main() -> None:
             careful(Worker(f"{scheme}://{HOST}:{port[scheme]}", name=scheme, count=2, on_message=echo))
     if path := os.environ.get("UNIX_PATH"):
         careful(Worker(f"text://{path}", transport="unix", name="unix", count=2, on_message=echo))
+    if port["udp"]:
+        Worker(f"udp://{HOST}:{port['udp']}", name="udp", count=2, on_message=echo)
     if port["custom"]:
         address = f"tcp://{HOST}:{port['custom']}"
         careful(Worker(address, name="custom", protocol=LengthByte, on_message=echo))

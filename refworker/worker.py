@@ -34,6 +34,7 @@ from refworker.protocols.registry import Factory
 from refworker.quota import Quota
 from refworker.socketfile import SocketFile, file_of
 from refworker.status import statistics
+from refworker.udp import Mailbox
 
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors of `accept` that time cures: the connection waits in the kernel's queue meanwhile."""
@@ -94,7 +95,7 @@ class Worker(ConnectionCallbacks):
 
         `address` is `scheme://host:port`, or empty for a worker that only runs `on_worker_start`, timers and
         outgoing connections. `protocol` is a user's own (see `protocols/custom.py`). `transport` is what the
-        scheme does not say: `tcp`, or `unix` with a path for host and port. A process with
+        scheme does not say: `tcp`, `udp`, or `unix` with a path for host and port. A process with
         `max_connections` open ones accepts no more until one is closed. Processes run as `user` and `group`
         where the master is root. With `reuse_port` each process has a listening socket of its own, and the
         kernel spreads connections evenly (LIFE-011). `[::]` takes IPv4 clients as well, unless it is to be
@@ -123,6 +124,7 @@ class Worker(ConnectionCallbacks):
         self._file: SocketFile | None = None
         self._parked: socket.socket | None = None  # what `unlisten` put away, since others hold it too
         self._port = 0
+        self._mailbox: Mailbox | None = None
         self._accepting = self._paused = self._shared = False
         self._starting: set[asyncio.Task[Any]] = set()
         self._empty = asyncio.Event()
@@ -178,6 +180,8 @@ class Worker(ConnectionCallbacks):
         the process that has made it.
         """
         self._pause_accepting()
+        if self._mailbox:
+            self._mailbox.leave()
         if self._file:
             self._file.remove()
         self._close_listeners()
@@ -203,6 +207,11 @@ class Worker(ConnectionCallbacks):
         if not self._port:
             raise RuntimeError(f"worker {self.name} listens on no port yet")
         return self._port
+
+    @property
+    def place(self) -> str:
+        """What this worker listens on: two may share an address, over different transports."""
+        return f"{self._target.transport} {self.address}" if self._target else ""
 
     # -- the process's side ------------------------------------------------------------------------
 
@@ -257,6 +266,8 @@ class Worker(ConnectionCallbacks):
         """Stop accepting, run `on_worker_drain`, let every connection finish what is in hand and close it,
         cut what is left after `timeout` seconds, run `on_worker_stop`.
         """
+        if self._mailbox:
+            await self._mailbox.empty()
         self.release()
         if self in _beside:
             _beside.remove(self)
@@ -266,6 +277,8 @@ class Worker(ConnectionCallbacks):
         await self._emptied(self.stop_timeout if timeout is None else timeout)
         for connection in tuple(self.connections.values()):
             connection.destroy()
+        if self._mailbox:
+            self._mailbox.end()
         await self.tell("on_worker_stop")
 
     def hurry(self, timeout: float) -> None:
@@ -274,13 +287,20 @@ class Worker(ConnectionCallbacks):
             self._patience.reschedule(min(due, asyncio.get_running_loop().time() + timeout))
 
     async def _emptied(self, timeout: float) -> None:
-        if self.connections:
+        if self._is_busy():
             self._empty.clear()  # it may have been empty before, between `unlisten` and `listen`
             try:
                 async with asyncio.timeout(timeout) as self._patience:
                     await self._empty.wait()
             except TimeoutError:
                 logger.info("worker %s: %d connections had to be cut", self.name, len(self.connections))
+
+    def _is_busy(self) -> bool:
+        return bool(self.connections or (self._mailbox and self._mailbox.handlers.in_hand))
+
+    def _settled(self) -> None:
+        if not self._socket and not self._is_busy():
+            self._empty.set()
 
     async def tell(self, callback: str) -> None:
         """Run a callback about the process's life; an exception is logged, and ends nothing (LIFE-077,
@@ -319,13 +339,29 @@ class Worker(ConnectionCallbacks):
 
     def _go_on_accepting(self) -> None:
         if self._socket and not (self._accepting or self._paused or self._is_full()):
-            asyncio.get_running_loop().add_reader(self._socket, self._accept)
+            self._watch(self._socket, True)
             self._accepting = True
 
     def _pause_accepting(self) -> None:
         if self._socket and self._accepting:
-            asyncio.get_running_loop().remove_reader(self._socket)
+            self._watch(self._socket, False)
             self._accepting = False
+
+    def _watch(self, listener: socket.socket, wanted: bool) -> None:
+        """Take what comes to the socket, connections or datagrams, or let it wait."""
+        loop = asyncio.get_running_loop()
+        if listener.type == socket.SOCK_DGRAM:
+            self._receive(listener, wanted)
+        elif wanted:
+            loop.add_reader(listener, self._accept)
+        else:
+            loop.remove_reader(listener)
+
+    def _receive(self, listener: socket.socket, wanted: bool) -> None:
+        assert self._codec
+        if self._mailbox is None or self._mailbox.leaving:
+            self._mailbox = Mailbox(listener, self._codec, self, self._settled)
+        self._mailbox.want(wanted)
 
     def _is_full(self) -> bool:
         return self.max_connections is not None and len(self.connections) >= self.max_connections
@@ -368,5 +404,4 @@ class Worker(ConnectionCallbacks):
         """A connection's last word: forget it, and accept another one."""
         self.connections.pop(connection.real_id, None)
         self._go_on_accepting()
-        if not self.connections and not self._socket:
-            self._empty.set()
+        self._settled()

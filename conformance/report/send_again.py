@@ -14,11 +14,22 @@ for step in story["steps"]:
     on, do, data = step["on"], step["do"], bytes.fromhex(step.get("bytes", ""))
     time.sleep(step["after"])
     if do == "connect":
-        url = urlsplit(f"tcp://{sys.argv[2]}" if len(sys.argv) > 2 else story["connections"][str(on)]["url"])
-        sockets[on] = socket.create_connection((url.hostname, url.port or 80), 5)
+        told, url = sys.argv[2:], urlsplit(story["connections"][str(on)]["url"])
+        there = urlsplit(f"tcp://{told[0]}") if told else url
+        if url.scheme == "udp":
+            sockets[on] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sockets[on].connect((there.hostname, there.port))
+            continue
+        sockets[on] = socket.create_connection((there.hostname, there.port or 80), 5)
         sockets[on].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     elif do == "send":
-        sockets[on].sendall(data)
+        sockets[on].send(data) if sockets[on].type == socket.SOCK_DGRAM else sockets[on].sendall(data)
+    elif do in {"expect", "silent"} and sockets[on].type == socket.SOCK_DGRAM:
+        sockets[on].settimeout(step.get("seconds", 2))
+        try:
+            print(do, data[:80], "-> seen", sockets[on].recv(65536)[:80])
+        except OSError as problem:
+            print(do, data[:80], "-> seen nothing:", problem)
     elif do == "finish":
         sockets[on].shutdown(socket.SHUT_WR)
     elif do in {"reset", "close"}:

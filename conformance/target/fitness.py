@@ -15,6 +15,7 @@ from time import monotonic
 from conformance.outcomes import Violation
 from conformance.target.calibration import Calibration
 from conformance.wire import frame, http, text, websocket
+from conformance.wire.datagram import TRIES
 from conformance.wire.peer import Peer
 from conformance.wire.render import excerpt
 from conformance.wire.websocket import Opcode
@@ -68,6 +69,22 @@ def _custom(peer: Peer) -> None:
         message = bytes([len(payload)]) + payload
         peer.send(message)
         peer.expect(message)
+
+
+def _udp(peer: Peer) -> None:
+    """A datagram may be lost on its way; a server that never answers loses them all."""
+    peer.receive(within=0)  # what came late for an earlier try
+    payload = _payload()
+    for _ in range(TRIES):
+        peer.send(payload)
+        answer = peer.receive(within=peer.calibration.deadline / TRIES)
+        if answer == payload:
+            return
+        if answer:
+            raise Violation("wrong-answer", f"{excerpt(payload)} was due, {excerpt(answer)} came")
+        if peer.ended:
+            raise Violation("refused", f"{peer.address.url} cannot be reached, or answers with nothing")
+    raise Violation("no-answer", f"{TRIES} times asked, never answered")
 
 
 def _task(peer: Peer) -> None:
@@ -126,6 +143,7 @@ FITNESS = {
     "unix": _TEXT,
     "tls": _TEXT,
     "frame": Fitness(_frame, part=b"\x00\x00\x00\x0chalf"),
+    "udp": Fitness(_udp),
     "custom": Fitness(_custom, part=b"\x08half"),
     "task": Fitness(_task),
     "websocket": _WEBSOCKET,

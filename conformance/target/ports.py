@@ -47,8 +47,13 @@ def _claim(port: int) -> socket.socket | None:
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """For streams and for datagrams: who asks may want either."""
+    return all(_can_be_bound(port, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM))
+
+
+def _can_be_bound(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(type=kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, kind is socket.SOCK_STREAM)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

@@ -11,6 +11,7 @@ from conformance.target.file import TargetSpec
 from conformance.target.instance import Copy
 from conformance.target.process import Process
 from conformance.wire.address import Address
+from conformance.wire.datagram import Datagrams
 from conformance.wire.peer import Peer
 from conformance.wire.transcript import Transcript
 
@@ -96,3 +97,8 @@ class Target:
         wanted = service or self.case.service
         calibration = self.copy.calibration(wanted)
         return Peer(self.endpoint(wanted), calibration, self.transcript, wanted, receive_buffer, name)
+
+    def datagrams(self, service: str | None = None) -> Datagrams:
+        """A new datagram socket, recorded in the transcript, for a service that is not a stream."""
+        name = service or self.case.service
+        return Datagrams(self.endpoint(name), self.copy.calibration(name), self.transcript, name)

@@ -35,7 +35,8 @@ class Entry:
 class Transcript:
     """The events of one case, oldest first. `complete` turns False once something had to be left out.
 
-    Live traffic leaves a `ledger` here instead of its bytes.
+    What is received with a `note` stays an entry of its own: datagrams have boundaries. Live traffic leaves a
+    `ledger` here instead of its bytes.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -66,7 +67,7 @@ class Transcript:
             return
         self._size += len(data)
         last = self.entries[-1] if self.entries else None
-        if kind == "receive" and last is not None and (last.peer, last.kind) == (peer, kind):
+        if kind == "receive" and not note and last is not None and (last.peer, last.kind) == (peer, kind):
             last.data += data
         else:
             self.entries.append(Entry(monotonic() - self._started, peer, kind, data, note))

@@ -120,6 +120,6 @@ def requested() -> list[str] | None:
 def look_at(workers: Sequence[Worker], known: Sequence[str]) -> None:
     """Bind what is not bound already, and let it go again. Raises OSError."""
     for worker in workers:
-        if worker.address not in known:
+        if worker.place not in known:
             worker.bind()
             worker.release()

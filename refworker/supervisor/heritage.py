@@ -19,7 +19,7 @@ from refworker.supervisor.states import ChildState
 from refworker.worker import Worker
 
 Key = tuple[str, str, int]
-"""A worker's name, its address, and which one of those it is that share both."""
+"""A worker's name, what it listens on, and which one of those it is that share both."""
 
 
 @dataclass
@@ -54,8 +54,8 @@ class Heritage:
         return self.lock >= 0
 
     def sockets(self, worker: Worker) -> list[socket.socket]:
-        """The listening sockets of a worker's address, taken out of the heritage."""
-        return [socket.socket(fileno=number) for number in self.listeners.pop(worker.address, [])]
+        """The sockets of a worker's place, taken out of the heritage."""
+        return [socket.socket(fileno=number) for number in self.listeners.pop(worker.place, [])]
 
     def close_rest(self) -> None:
         """Addresses that no worker of the new program has: refuse from now on."""
@@ -72,7 +72,7 @@ def keys(workers: Sequence[Worker]) -> list[Key]:
     seen: Counter[tuple[str, str]] = Counter()
     found = []
     for worker in workers:
-        name = worker.name, worker.address
+        name = worker.name, worker.place
         found.append((*name, seen[name]))
         seen[name] += 1
     return found

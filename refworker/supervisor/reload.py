@@ -83,9 +83,9 @@ class Reloader:
         """Try the new program in a process of its own first."""
         logger.info("%s reloading", self.settings.title)
         self.life.graceful, self.life.again = self.graceful, False
-        addresses = [worker.address for worker in self.workers]
+        places = [worker.place for worker in self.workers]
         try:
-            self.check = Check(addresses, self.office.selector, self.office.agenda, self._checked)
+            self.check = Check(places, self.office.selector, self.office.agenda, self._checked)
         except OSError as problem:
             self._checked(f"the program cannot be run: {problem.strerror}")
 
@@ -123,7 +123,7 @@ class Reloader:
         life.sessions = self.control.bequeath()
         life.listeners = {}
         for worker in self.workers:
-            life.listeners.setdefault(worker.address, []).extend(each.fileno() for each in worker.listeners)
+            life.listeners.setdefault(worker.place, []).extend(each.fileno() for each in worker.listeners)
         life.children = [
             legacy.record(child, names[child.worker] if child.worker >= 0 else (child.label, "", -1))
             for child in self.office.children.values()

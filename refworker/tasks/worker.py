@@ -60,8 +60,11 @@ class TaskWorker(Worker):
         while it uses it, but gives it up after one or two `turn`s, in seconds, if others wait. Raises
         AddressError, ValueError.
         """
-        if parse_address(address, options.get("transport", "")).scheme != "text":
+        target = parse_address(address, options.get("transport", ""))
+        if target.scheme != "text":
             raise AddressError(f"{address!r}: tasks are JSON lines; write it as text://host:port")
+        if target.transport == "udp":
+            raise AddressError(f"{address!r}: a connection is a slot, and datagrams have none; use tcp")
         if slots is not None and slots < 1:
             raise ValueError(f"slots is a number of connections, at least 1, not {slots}")
         super().__init__(address, name=name, count=count, **options)
