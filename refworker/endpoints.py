@@ -99,11 +99,15 @@ class Endpoints:
         return sum(map(len, self._backlog)) + self._codec.unfinished()
 
     def _address(self, which: str) -> str:
-        name = self._transport.get_extra_info(which) if self._transport else None
-        return path_of(name) if isinstance(name, (str, bytes)) else printable(*self._endpoint(which))
+        name = self._name(which)
+        return path_of(name) if isinstance(name, (str, bytes)) else printable(*plain(name))
 
     def _endpoint(self, which: str) -> tuple[str, int]:
-        return plain(self._transport.get_extra_info(which) if self._transport else None)
+        return plain(self._name(which))
+
+    def _name(self, which: str) -> Any:
+        """What the socket calls itself (`sockname`) or its peer (`peername`); None before there is one."""
+        return self._transport.get_extra_info(which) if self._transport else None
 
 
 def plain(name: Any) -> tuple[str, int]:

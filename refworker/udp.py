@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from refworker.address import Address, AddressError, parse_address
 from refworker.callbacks import ConnectionCallbacks, Function, logger, set_callbacks, spawn
-from refworker.endpoints import Endpoints, plain
+from refworker.endpoints import Endpoints
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Raw, Signal, as_bytes
 from refworker.protocols.registry import Factory, client_codec
 from refworker.status import CONNECT_FAIL, SEND_FAIL, Status, statistics
@@ -276,8 +276,8 @@ class UdpConnection(Datagrams):
             self.send(data, raw)
         self.status = CLOSED
 
-    def _endpoint(self, which: str) -> tuple[str, int]:
-        return plain(self._peer if which == "peername" else self._mailbox.name)
+    def _name(self, which: str) -> Any:
+        return self._peer if which == "peername" else self._mailbox.name
 
 
 class Mailbox(Receiver):
@@ -428,8 +428,8 @@ class AsyncUdpConnection(Datagrams):
     def _report(self, code: int, reason: str) -> None:
         self._tell("on_error", code, reason)
 
-    def _endpoint(self, which: str) -> tuple[str, int]:
-        return plain(self._names.get(which))
+    def _name(self, which: str) -> Any:
+        return self._names.get(which)
 
 
 def connected(target: Address) -> socket.socket:
