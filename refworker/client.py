@@ -12,6 +12,7 @@ callbacks and its settings survive the connection: `reconnect` begins a new life
 
 import asyncio
 import os
+import ssl
 from typing import Any
 
 from refworker.address import AddressError, parse_address
@@ -20,28 +21,45 @@ from refworker.connection import TcpConnection
 from refworker.protocols.base import as_bytes
 from refworker.protocols.registry import client_codec
 from refworker.status import CONNECT_FAIL, Status
+from refworker.tls import Options, client_context, options_of
+from refworker.tls_layer import TlsLayer
 
-DEFAULT_PORT = 80
+DEFAULT_PORTS = {"ssl": 443}
+"""By transport; 80 for any other (CLIENT-006)."""
 
 
 class AsyncTcpConnection(TcpConnection):
-    """An outgoing connection; schemes `tcp text frame ws` and users' own protocols."""
+    """An outgoing connection; schemes `tcp text frame ws wss` and users' own protocols."""
 
     connect_timeout = 30.0
     """Seconds that one attempt may take (CLIENT-010)."""
+    ssl_handshake_timeout = 10.0
+    """Seconds that the TLS handshake may take."""
 
-    def __init__(self, address: str, *, protocol: Any = None, transport: str = "", **callbacks: Any) -> None:
-        """Performs no I/O; `callbacks` are `on_…` functions, `transport` is as for a worker. Raises
-        AddressError for an address that cannot be meant.
+    def __init__(
+        self,
+        address: str,
+        *,
+        protocol: Any = None,
+        transport: str = "",
+        context: Options | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        **callbacks: Any,
+    ) -> None:
+        """Performs no I/O; `callbacks` are `on_…` functions, `transport`, `context` and `ssl_context` are as
+        for a worker. Over `ssl` the server's certificate is verified, unless the options say otherwise (see
+        `tls.py`). Raises AddressError for an address that cannot be meant.
         """
         target = parse_address(address, transport)
-        if target.transport not in ("tcp", "unix"):
+        if target.transport not in ("tcp", "ssl", "unix"):
             raise AddressError(f"{address!r}: a client cannot connect over {target.transport}")
         try:
             self._factory = client_codec(target.scheme, target.authority, target.path, os.urandom, protocol)
         except ValueError as problem:
             raise AddressError(f"{address!r}: {problem}") from None
         self._target = target
+        self._ssl_options = options_of(address, target.transport, context, ssl_context)
+        self._ssl_context = ssl_context
         self._early: list[tuple[Any, bool]] = []
         self._early_size = 0
         self._attempt: asyncio.Task[None] | None = None
@@ -94,12 +112,29 @@ class AsyncTcpConnection(TcpConnection):
         if target.transport == "unix":
             await loop.create_unix_connection(lambda: self, target.path)
         else:
-            await loop.create_connection(lambda: self, target.host, target.port or DEFAULT_PORT)
+            protocol = self._secured() if target.transport == "ssl" else self
+            await loop.create_connection(lambda: protocol, target.host, self._port())
+
+    def _secured(self) -> TlsLayer:
+        """TLS in front of this connection. Raises OSError for options that cannot be used."""
+        context = self._ssl_context or client_context(self._ssl_options)
+        name = self._ssl_options.get("peer_name") or self._target.host
+        try:
+            return TlsLayer(self, context, self.ssl_handshake_timeout, name)
+        except ValueError as problem:
+            raise OSError(f"{name!r} is no name for a server: {problem}") from problem
+
+    def handshake_failed(self, reason: str) -> None:
+        """TLS-006: an error, then the end."""
+        self._connect_failed(f"no TLS with {self._there()}: {reason}")
+
+    def _port(self) -> int:
+        return self._target.port or DEFAULT_PORTS.get(self._target.transport, 80)
 
     def _there(self) -> str:
         """The other side, for a message."""
         target = self._target
-        return target.path if target.transport == "unix" else f"{target.host}:{target.port or DEFAULT_PORT}"
+        return target.path if target.transport == "unix" else f"{target.host}:{self._port()}"
 
     def _connect_failed(self, reason: str) -> None:
         if self.status is Status.CONNECTING:

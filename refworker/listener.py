@@ -46,7 +46,7 @@ def listen(target: Address, backlog: int, *, reuse_port: bool = False) -> socket
 
 
 def listen_tcp(target: Address, backlog: int, reuse_port: bool) -> socket.socket:
-    """For `tcp`; `[::]` takes IPv4 clients as well (TCP-007)."""
+    """For `tcp` and `ssl`; `[::]` takes IPv4 clients as well (TCP-007)."""
     return opened(inet(target, socket.SOCK_STREAM, reuse_port), backlog)
 
 
@@ -109,6 +109,7 @@ def is_alive(path: str) -> bool:
 
 LISTEN: dict[str, Callable[[Address, int, bool], socket.socket]] = {
     "tcp": listen_tcp,
+    "ssl": listen_tcp,
     "unix": listen_unix,
 }
 

@@ -21,6 +21,7 @@ its end.
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -32,6 +33,8 @@ from refworker.listener import explained, listen, parse, port_of
 from refworker.protocols.registry import Factory
 from refworker.quota import Quota
 from refworker.status import statistics
+from refworker.tls import Options, TlsError, options_of, server_context
+from refworker.tls_layer import TlsLayer
 
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors of `accept` that time cures: the connection waits in the kernel's queue meanwhile."""
@@ -49,6 +52,9 @@ def registered() -> list["Worker"]:
 
 class Worker(ConnectionCallbacks):
     """One service: `count` processes that listen on `address` and call the callbacks (LIFE-001, LIFE-013)."""
+
+    ssl_handshake_timeout = 10.0
+    """Seconds until a client that does not finish its TLS handshake is dropped (TLS-005)."""
 
     on_worker_start = Callback()
     on_worker_reload = Callback()
@@ -68,6 +74,8 @@ class Worker(ConnectionCallbacks):
         count: int = 1,
         protocol: Any = None,
         transport: str = "",
+        context: Options | None = None,
+        ssl_context: ssl.SSLContext | None = None,
         max_connections: int | None = None,
         backlog: int = 4096,
         stop_timeout: float = 2.0,
@@ -82,12 +90,13 @@ class Worker(ConnectionCallbacks):
 
         `address` is `scheme://host:port`, or empty for a worker that only runs `on_worker_start`, timers and
         outgoing connections. `protocol` is a user's own (see `protocols/custom.py`). `transport` is what the
-        scheme does not say: `tcp`, or `unix` with a path for host and port. A process with
-        `max_connections` open ones accepts no more until one is closed. Processes run as `user` and `group`
-        where the master is root. With `reuse_port` each process has a listening socket of its own, and the
-        kernel spreads connections evenly (LIFE-011). A reload leaves the processes of a worker that is not
-        `reloadable` alone. After its `quota` a process is replaced. Raises AddressError for an address that
-        cannot be meant, TypeError for an unknown callback.
+        scheme does not say: `tcp`, `ssl`, or `unix` with a path for host and port. For `ssl` the certificate
+        is in the manual's `context={"ssl": {"local_cert": …}}` (see `tls.py`), or in an `ssl_context`. A
+        process with `max_connections` open ones accepts no more until one is closed. Processes run as `user`
+        and `group` where the master is root. With `reuse_port` each process has a listening socket of its
+        own, and the kernel spreads connections evenly (LIFE-011). A reload leaves the processes of a worker
+        that is not `reloadable` alone. After its `quota` a process is replaced. Raises AddressError for an
+        address that cannot be meant, TypeError for an unknown callback.
         """
         if count < 1:
             raise ValueError(f"count is the number of processes, at least 1, not {count}")
@@ -101,6 +110,10 @@ class Worker(ConnectionCallbacks):
         self._codec: Factory | None = None
         if address:
             self._target, self._codec = parse(address, protocol, transport)
+        self._ssl_options = options_of(
+            address, self._target.transport if self._target else "", context, ssl_context
+        )
+        self._ssl_context = ssl_context
         self._socket: socket.socket | None = None  # this process's; in a master that forks: the first
         self.listeners: list[socket.socket] = []
         self._port = 0
@@ -115,8 +128,11 @@ class Worker(ConnectionCallbacks):
 
     def bind(self, inherited: Sequence[socket.socket] = ()) -> None:
         """Open the listening socket, or one for each process with `reuse_port`, where it is not `inherited`
-        from a master that was this one. Raises OSError with the cause and the cure (LIFE-033).
+        from a master that was this one, and read the certificate. Raises OSError with the cause and the cure
+        (LIFE-033, TLS-009).
         """
+        if self._target and self._target.transport == "ssl":
+            self._secure()
         self.listeners += inherited
         wanted = self.count if self.reuse_port else 1
         if self._target and len(self.listeners) < wanted:
@@ -124,6 +140,13 @@ class Worker(ConnectionCallbacks):
         if self.listeners:
             self._socket = self.listeners[0]
             self._port = port_of(self._socket)
+
+    def _secure(self) -> None:
+        """Read certificate and key: here, while the process may still be root."""
+        try:
+            self._ssl_context = self._ssl_context or server_context(self._ssl_options)
+        except TlsError as problem:
+            raise TlsError(f"cannot listen on {self.address}: {problem}") from problem
 
     def _listen(self, wanted: int) -> None:
         assert self._target
@@ -273,9 +296,15 @@ class Worker(ConnectionCallbacks):
         connection.take_over(self)
         self.connections[connection.real_id] = connection
         loop = asyncio.get_running_loop()
-        task = loop.create_task(loop.connect_accepted_socket(lambda: connection, accepted))
+        task = loop.create_task(loop.connect_accepted_socket(lambda: self._secured(connection), accepted))
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
+
+    def _secured(self, connection: TcpConnection) -> asyncio.Protocol:
+        """What the socket talks to: the connection itself, or TLS in front of it."""
+        if context := self._ssl_context:
+            return TlsLayer(connection, context, self.ssl_handshake_timeout)
+        return connection
 
     def connection_closed(self, connection: TcpConnection) -> None:
         """A connection's last word: forget it, and accept another one."""

@@ -29,6 +29,8 @@ FLOORS: tuple[frozenset[str], ...] = (
             "sender",
             "status",
             "timer",
+            "tls",
+            "tls_layer",
             "udp",
         }
     ),
