@@ -1,8 +1,9 @@
 """The server that the conformance suite judges, and the best example of the API: `refworker.testee start`.
 
 A service is offered where its port stands in the environment: PORT_TCP, PORT_TEXT, PORT_FRAME,
-PORT_WEBSOCKET, PORT_CUSTOM, PORT_TASK, PORT_RELAY. Also read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE,
-OUTBOX (the file that `send_mail` appends to) and VERSION_FILE (the file whose text `version` gives).
+PORT_WEBSOCKET, PORT_CUSTOM, PORT_TASK, PORT_RELAY, and PORT_TLS and PORT_WSS, which need the files CERT and
+KEY. Also read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE, OUTBOX (the file that `send_mail` appends to)
+and VERSION_FILE (the file whose text `version` gives).
 """
 
 import asyncio
@@ -19,7 +20,8 @@ VERSION = Path(file).read_text() if (file := os.environ.get("VERSION_FILE")) and
 """Read when this code is loaded: a reload must bring the new text."""
 
 HOST = "127.0.0.1"
-SERVICES = ("tcp", "text", "frame", "websocket", "custom", "task", "relay")
+SERVICES = ("tcp", "text", "frame", "websocket", "custom", "task", "relay", "tls", "wss")
+SECURE = {"tls": "text", "wss": "websocket"}
 TASKS = (
     "echo",
     "add",
@@ -197,6 +199,11 @@ def main() -> None:
     for scheme in ("tcp", "text", "frame", "websocket"):
         if port[scheme]:
             careful(Worker(f"{scheme}://{HOST}:{port[scheme]}", name=scheme, count=2, on_message=echo))
+    certificate = {"ssl": {"local_cert": os.environ.get("CERT"), "local_pk": os.environ.get("KEY")}}
+    for name, scheme in SECURE.items():
+        if port[name]:
+            address = f"{scheme}://{HOST}:{port[name]}"
+            careful(Worker(address, name=name, transport="ssl", context=certificate, on_message=echo))
     if port["custom"]:
         address = f"tcp://{HOST}:{port['custom']}"
         careful(Worker(address, name="custom", protocol=LengthByte, on_message=echo))

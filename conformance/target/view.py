@@ -1,7 +1,8 @@
 """What a case sees of the target: the `target` argument of every case."""
 
+import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from conformance.case import Case
@@ -87,11 +88,21 @@ class Target:
             raise Unsupported(f"the target offers no {name!r} service")
         return self.copy.addresses[name]
 
-    def connect(self, service: str | None = None, *, receive_buffer: int = 0) -> Peer:
+    def connect(
+        self,
+        service: str | None = None,
+        *,
+        receive_buffer: int = 0,
+        context: ssl.SSLContext | None = None,
+        bare: bool = False,
+    ) -> Peer:
         """A new connection, recorded in the transcript. Raises Violation `refused`.
 
-        A small `receive_buffer` (bytes) makes this side a peer that is soon full, see `Peer.flood`.
+        A small `receive_buffer` (bytes) makes this side a peer that is soon full, see `Peer.flood`. `context`
+        says how TLS is spoken; `bare` leaves it out, on a service that wants it.
         """
         name = service or self.case.service
-        calibration = self.copy.calibration(name)
-        return Peer(self.endpoint(name), calibration, self.transcript, name, receive_buffer)
+        where, calibration = self.endpoint(name), self.copy.calibration(name)
+        if bare:
+            where = replace(where, url=f"tcp://{where.authority}", transport="tcp")
+        return Peer(where, calibration, self.transcript, name, receive_buffer, context)
