@@ -66,7 +66,7 @@ class Engine:
 
     def open(self, data: bytes) -> bytes:
         """The plaintext of all records that are complete now. Raises ssl.SSLError for a broken one, or an
-        alert.
+        alert, when nothing good stands before it.
         """
         self._incoming.write(data)
         parts: list[bytes] = []
@@ -78,6 +78,9 @@ class Engine:
             pass
         except ssl.SSLZeroReturnError:
             self.ended = True
+        except ssl.SSLError:
+            if not parts:
+                raise
         return b"".join(parts)
 
     def goodbye(self) -> bytes:
