@@ -52,6 +52,11 @@ class Endpoints:
         """What lists of connections call the protocol: `Text`, `WebSocket`, or `tcp` for none."""
         return self._codec.name
 
+    @property
+    def transport_name(self) -> str:
+        """What carries the protocol: `tcp`, or `ssl` for TLS over it."""
+        return "ssl" if self._transport and self._transport.get_extra_info("ssl_object") else "tcp"
+
     def get_send_buffer_queue_size(self) -> int:
         """Bytes that were accepted and that the kernel has not taken yet."""
         return self._transport.get_write_buffer_size() if self._transport else 0

@@ -131,8 +131,7 @@ class Worker(ConnectionCallbacks):
         from a master that was this one, and read the certificate. Raises OSError with the cause and the cure
         (LIFE-033, TLS-009).
         """
-        if self._target and self._target.transport == "ssl":
-            self._secure()
+        self.secure()
         self.listeners += inherited
         wanted = self.count if self.reuse_port else 1
         if self._target and len(self.listeners) < wanted:
@@ -141,8 +140,13 @@ class Worker(ConnectionCallbacks):
             self._socket = self.listeners[0]
             self._port = port_of(self._socket)
 
-    def _secure(self) -> None:
-        """Read certificate and key: here, while the process may still be root."""
+    def secure(self) -> None:
+        """Read certificate and key, where TLS is wanted: here, while the process may still be root.
+
+        Raises TlsError.
+        """
+        if not self._target or self._target.transport != "ssl":
+            return
         try:
             self._ssl_context = self._ssl_context or server_context(self._ssl_options)
         except TlsError as problem:

@@ -52,7 +52,7 @@ def connection_row(connection: Any) -> dict[str, Any]:
     local, remote = connection.get_local_address(), connection.get_remote_address()
     return {
         "id": connection.id,
-        "transport": "tcp",
+        "transport": connection.transport_name,
         "protocol": connection.protocol_name,
         "family": 6 if remote.startswith("[") else 4 if remote else 0,
         "recv_queue": connection.get_recv_buffer_queue_size(),

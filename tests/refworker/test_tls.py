@@ -12,6 +12,8 @@ from refworker.address import AddressError
 from refworker.client import AsyncTcpConnection
 from refworker.connection import TcpConnection
 from refworker.status import CONNECT_FAIL, Status
+from refworker.supervisor.check import look_at
+from refworker.supervisor.report import connection_row
 from refworker.tls import TlsError, hardened
 from refworker.worker import Worker
 from tests.refworker.certificates import folder, self_signed, together
@@ -392,6 +394,24 @@ def test_an_unusable_certificate_is_an_error_at_the_start(options: dict[str, Any
     worker = secure(context={"ssl": options})
     with pytest.raises(TlsError, match=f"cannot listen on text://.*{cause}"):
         worker.bind()
+
+
+def test_a_reload_looks_at_the_certificate_though_the_address_is_bound() -> None:
+    worker = secure(context={"ssl": {"local_cert": "/nowhere.pem"}})
+    with pytest.raises(TlsError, match=r"/nowhere\.pem"):
+        look_at([worker], [worker.address])
+
+
+def test_lists_of_connections_say_ssl() -> None:
+    async def program() -> None:
+        async with secure() as worker, visitor(worker) as peer:
+            peer.send(b"x\n")
+            await peer.expect(b"x\n")
+            (connection,) = worker.connections.values()
+            row = connection_row(connection)
+            assert (row["transport"], row["protocol"], row["bytes_read"]) == ("ssl", "Text", 2)
+
+    run(program)
 
 
 def test_a_passphrase_opens_the_key() -> None:
