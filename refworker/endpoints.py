@@ -79,9 +79,13 @@ def printable(host: str, port: int) -> str:
 
 
 def is_readable(transport: asyncio.Transport | None) -> bool:
-    """Whether the kernel holds input, or an end of it, that the transport has not read yet."""
+    """Whether the kernel holds input, or an end of it, that the transport has not read yet; or TLS a part of
+    a record.
+    """
     if transport is None or transport.is_closing():
         return False
+    if transport.get_extra_info("half_record"):
+        return True
     poll = select.poll()
     poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
     return bool(poll.poll(0))

@@ -20,6 +20,9 @@ from refworker.tls import reason_of
 RECORD = 16384
 """Bytes of plaintext in one record at most."""
 
+HEADER = 5
+"""Bytes before a record's body: type, version, and the body's length in two bytes (RFC 8446, section 5.1)."""
+
 State = Enum("State", ["SHAKING", "OPEN", "OVER"])
 SHAKING, OPEN, OVER = State
 """Over: the handshake failed, or a record was none."""
@@ -41,6 +44,7 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, host is None, host)
         self._state = SHAKING
         self._heard_end = self._said_goodbye = False
+        self._next, self._head = 0, b""  # where the next record begins in the next chunk, and what came of it
         self._unsent = 0  # bytes of plaintext since the socket's buffer was empty
         self._raw: asyncio.Transport
         self._timer: asyncio.TimerHandle
@@ -87,7 +91,15 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
         if self._state is OVER or self._heard_end or self._said_goodbye:
             return
         self._incoming.write(data)
+        self._follow(data)
         self._deliver() if self._state is OPEN else self._shake_hands()
+
+    def _follow(self, data: bytes) -> None:
+        """Find out where the chunk leaves off: OpenSSL does not say whether it has half a record."""
+        data, at = self._head + data, self._next
+        while at + HEADER <= len(data):
+            at += HEADER + int.from_bytes(data[at + HEADER - 2 : at + HEADER], "big")
+        self._next, self._head = max(at - len(data), 0), data[at:]
 
     def _deliver(self) -> None:
         """Pass on what can be decrypted: all records of a chunk at once, as they would come without TLS."""
@@ -153,7 +165,9 @@ class TlsLayer(asyncio.Protocol, asyncio.Transport):
     # -- to the connection: a transport ------------------------------------------------------------
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What the socket's transport knows, and the `ssl_object`."""
+        """What the socket's transport knows, the `ssl_object`, and whether half a record has come."""
+        if name == "half_record":
+            return bool(self._next or self._head)
         return self._tls if name == "ssl_object" else self._raw.get_extra_info(name, default)
 
     def write(self, data: Any) -> None:

@@ -1,5 +1,4 @@
 import asyncio
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -52,6 +51,44 @@ async def visitor(
         yield Peer(reader, writer)
     finally:
         writer.transport.abort()
+
+
+class ByHand:
+    """A client that seals its own records."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = trusting().wrap_bio(self.incoming, self.outgoing, server_hostname=HOST)
+
+    @classmethod
+    async def shaken(cls, worker: Worker) -> "ByHand":
+        """Connected, the handshake done."""
+        client = cls(*await asyncio.open_connection(HOST, worker.port))
+        while True:
+            try:
+                client.tls.do_handshake()
+                client.writer.write(client.outgoing.read())
+                return client
+            except ssl.SSLWantReadError:
+                client.writer.write(client.outgoing.read())
+                client.incoming.write(await client.reader.read(65536))
+
+    def sealed(self, data: bytes) -> bytes:
+        """A record."""
+        self.tls.write(data)
+        return self.outgoing.read()
+
+    async def rest(self) -> bytes:
+        """The plaintext of all that comes until the end."""
+        async with asyncio.timeout(DEADLINE):
+            self.incoming.write(await self.reader.read())
+        self.writer.close()
+        records = []
+        with suppress(ssl.SSLZeroReturnError, ssl.SSLWantReadError):
+            while record := self.tls.read():
+                records.append(record)
+        return b"".join(records)
 
 
 def test_messages_go_there_and_back_whatever_the_records() -> None:
@@ -116,35 +153,32 @@ def test_what_came_before_close_notify_is_answered_also_later() -> None:
         await asyncio.sleep(0.01)
         connection.send(message)
 
-    def converse(port: int) -> bytes:
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = trusting().wrap_bio(incoming, outgoing, server_hostname=HOST)
-        with socket.create_connection((HOST, port), timeout=DEADLINE) as sock:
-            while True:
-                try:
-                    tls.do_handshake()
-                    break
-                except ssl.SSLWantReadError:
-                    sock.sendall(outgoing.read())
-                    incoming.write(sock.recv(65536))
-            tls.write(b"one\ntwo\n")
-            sock.sendall(outgoing.read())
-            with pytest.raises(ssl.SSLWantReadError):
-                tls.unwrap()
-            sock.sendall(outgoing.read())
-            sock.shutdown(socket.SHUT_WR)
-            while chunk := sock.recv(65536):
-                incoming.write(chunk)
-        return b"".join(records(tls))
-
-    def records(tls: ssl.SSLObject) -> Any:
-        with suppress(ssl.SSLZeroReturnError, ssl.SSLWantReadError):
-            while record := tls.read():
-                yield record
-
     async def program() -> None:
         async with secure(on_message=later) as worker:
-            assert await asyncio.to_thread(converse, worker.port) == b"one\ntwo\n"
+            client = await ByHand.shaken(worker)
+            client.writer.write(client.sealed(b"one\ntwo\n"))
+            with pytest.raises(ssl.SSLWantReadError):
+                client.tls.unwrap()
+            client.writer.write(client.outgoing.read())
+            client.writer.write_eof()
+            assert await client.rest() == b"one\ntwo\n"
+
+    run(program)
+
+
+def test_a_stop_waits_for_the_rest_of_a_record() -> None:
+    async def program() -> None:
+        worker = secure(stop_timeout=DEADLINE)
+        async with worker:
+            client = await ByHand.shaken(worker)
+            record = client.sealed(b"in two halves\n")
+            (connection,) = worker.connections.values()
+            connection.first_word_timeout = 0  # type: ignore[misc]
+            client.writer.write(record[:10])
+            await until(lambda: connection._transport and connection._transport.get_extra_info("half_record"))
+            connection.drain()
+            client.writer.write(record[10:])
+            assert await client.rest() == b"in two halves\n"
 
     run(program)
 
