@@ -196,6 +196,7 @@ class _Generator:
             connection = dial(self.address, self.patience)
         except OSError as refusal:
             raise Violation("refused", f"connection {len(self.lines) + 1}: {refusal}") from refusal
+        assert isinstance(connection, socket.socket), "load is measured without TLS"
         connection.setblocking(False)
         line = self.lines[connection.fileno()] = _Line(connection, flow)
         self.epoll.register(connection, select.EPOLLIN)

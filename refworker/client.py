@@ -13,6 +13,7 @@ callbacks and its settings survive the connection: `reconnect` begins a new life
 import asyncio
 import os
 import socket
+import ssl
 from typing import Any
 
 from refworker.address import AddressError, parse_address
@@ -22,15 +23,20 @@ from refworker.dial import Way, dial
 from refworker.protocols.base import as_bytes
 from refworker.protocols.registry import client_codec
 from refworker.status import CONNECT_FAIL, Status
+from refworker.tls import Options, client_context, options_of
+from refworker.tls_layer import TlsLayer
 
-DEFAULT_PORT = 80
+DEFAULT_PORTS = {"ssl": 443}
+"""By transport; 80 for any other (CLIENT-006)."""
 
 
 class AsyncTcpConnection(TcpConnection):
-    """An outgoing connection; schemes `tcp text frame ws` and users' own protocols."""
+    """An outgoing connection; schemes `tcp text frame ws wss` and users' own protocols."""
 
     connect_timeout = 30.0
     """Seconds that one attempt may take (CLIENT-010)."""
+    ssl_handshake_timeout = 10.0
+    """Seconds that the TLS handshake may take."""
 
     def __init__(
         self,
@@ -42,16 +48,20 @@ class AsyncTcpConnection(TcpConnection):
         proxy_http: str = "",
         proxy_socks5: str = "",
         proxy_authorization: str = "",
+        context: Options | None = None,
+        ssl_context: ssl.SSLContext | None = None,
         **callbacks: Any,
     ) -> None:
-        """Performs no I/O; `callbacks` are `on_…` functions, `transport` is as for a worker.
+        """Performs no I/O; `callbacks` are `on_…` functions, `transport`, `context` and `ssl_context` are as
+        for a worker. Over `ssl` the server's certificate is verified, unless the options say otherwise (see
+        `tls.py`).
 
         `local_address` is this side's `ip:port` (port 0: any). `proxy_http` (HTTP CONNECT) and `proxy_socks5`
         are `host:port`, the latter also `user:password@host:port`; `proxy_authorization` is sent to the
         former. Raises AddressError for an address that cannot be meant.
         """
         target = parse_address(address, transport)
-        if target.transport not in ("tcp", "unix"):
+        if target.transport not in ("tcp", "ssl", "unix"):
             raise AddressError(f"{address!r}: a client cannot connect over {target.transport}")
         try:
             self._factory = client_codec(target.scheme, target.authority, target.path, os.urandom, protocol)
@@ -60,6 +70,8 @@ class AsyncTcpConnection(TcpConnection):
         self._target = target
         self._way = Way(local_address, proxy_http, proxy_socks5, proxy_authorization)
         self._behind = b""
+        self._ssl_options = options_of(address, target.transport, context, ssl_context)
+        self._ssl_context = ssl_context
         self._early: list[tuple[Any, bool]] = []
         self._early_size = 0
         self._attempt: asyncio.Task[None] | None = None
@@ -117,8 +129,22 @@ class AsyncTcpConnection(TcpConnection):
         if target.transport == "unix":
             await loop.create_unix_connection(lambda: self, target.path)
         else:
-            sock, self._behind = await dial(target.host, target.port or DEFAULT_PORT, self._way)
-            await loop.create_connection(lambda: self, sock=sock)
+            sock, behind = await dial(target.host, self._port(), self._way)
+            await self._begin_on(sock, behind)
+
+    async def _begin_on(self, sock: socket.socket, behind: bytes) -> None:
+        """Speak over a connected socket. Raises OSError."""
+        protocol: asyncio.Protocol = self
+        try:
+            if self._target.transport == "ssl":
+                protocol = self._secured()
+                if behind:
+                    raise OSError(f"proxy {self._way.proxy}: it said something before TLS began")
+        except OSError:
+            sock.close()
+            raise
+        self._behind = behind
+        await asyncio.get_running_loop().create_connection(lambda: protocol, sock=sock)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """As for every connection; what came behind a proxy's last word is read first (CLIENT-012)."""
@@ -127,10 +153,26 @@ class AsyncTcpConnection(TcpConnection):
         if behind and self.status is Status.ESTABLISHED:
             self.data_received(behind)
 
+    def _secured(self) -> TlsLayer:
+        """TLS in front of this connection. Raises OSError for options that cannot be used."""
+        context = self._ssl_context or client_context(self._ssl_options)
+        name = self._ssl_options.get("peer_name") or self._target.host
+        try:
+            return TlsLayer(self, context, self.ssl_handshake_timeout, name)
+        except ValueError as problem:
+            raise OSError(f"{name!r} is no name for a server: {problem}") from problem
+
+    def handshake_failed(self, reason: str) -> None:
+        """TLS-006: an error, then the end."""
+        self._connect_failed(f"no TLS with {self._there()}: {reason}")
+
+    def _port(self) -> int:
+        return self._target.port or DEFAULT_PORTS.get(self._target.transport, 80)
+
     def _there(self) -> str:
         """The other side, for a message."""
         target = self._target
-        return target.path if target.transport == "unix" else f"{target.host}:{target.port or DEFAULT_PORT}"
+        return target.path if target.transport == "unix" else f"{target.host}:{self._port()}"
 
     def _connect_failed(self, reason: str) -> None:
         if self.status is Status.CONNECTING:

@@ -99,6 +99,20 @@ class TcpConnection(Sender, asyncio.Protocol):
 
     # -- the transport's side ----------------------------------------------------------------------
 
+    def handshake_begun(self, transport: asyncio.Transport) -> None:
+        """TCP stands, TLS not yet: until `connection_made` the transport can only be aborted."""
+        self._transport = transport
+        if self.status is CLOSED:
+            transport.abort()
+
+    def handshake_failed(self, reason: str) -> None:
+        """Nobody has seen this connection; the log is enough (TLS-004)."""
+        if self.status is Status.INITIAL:
+            logger.warning(
+                "connection %d from %s: TLS handshake failed: %s", self.id, self.get_remote_address(), reason
+            )
+            self.destroy()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is ready: say the protocol's first words, then `on_connect`."""
         self._transport = cast(asyncio.Transport, transport)
@@ -295,6 +309,8 @@ class TcpConnection(Sender, asyncio.Protocol):
         for, and so is the first word of a new client, for `first_word_timeout` (LIFE-068, LIFE-069).
         """
         self.draining = self._leaving = True
+        if self.status is Status.INITIAL:
+            self._deadline(self.first_word_timeout, self._give_up)
         self._leave()
 
     def hold(self) -> None:
@@ -320,12 +336,17 @@ class TcpConnection(Sender, asyncio.Protocol):
 
     def _is_new(self) -> bool:
         """Whether the peer's first word may be on its way; when it should have come, `_leave` looks again."""
-        if self._transport is None:  # accepted, and not begun: `connection_made` comes back to this
+        if self.status < ESTABLISHED:  # accepted, and not begun: `connection_made` comes back to this
             return True
         rest = self._opened + self.first_word_timeout - asyncio.get_running_loop().time()
         if rest > 0:
             self._deadline(rest, self._leave)
         return rest > 0
+
+    def _give_up(self) -> None:
+        """Nobody waits longer for a handshake than for a first word."""
+        if self.status is Status.INITIAL:
+            self.destroy()
 
     def destroy(self) -> None:
         """Close at once and discard the send queue; `on_close` has run when this returns (TCP-016)."""
@@ -404,12 +425,13 @@ class TcpConnection(Sender, asyncio.Protocol):
         if self.status is CLOSED:
             return
         statistics.living.pop(self.real_id, None)
-        self.status = CLOSED
+        began, self.status = self.status, CLOSED
         self._stalled |= ENDED
         self._room = self._pending = None
         self._backlog.clear()
         if self._timer:
             self._timer.cancel()
-        self._tell("on_close")
+        if began or not self.worker:  # what was accepted and never made has had no `on_connect` either
+            self._tell("on_close")
         if self.worker:
             self.worker.connection_closed(self)

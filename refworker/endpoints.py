@@ -29,8 +29,11 @@ class Endpoints:
 
     @property
     def transport(self) -> str:
-        """How its bytes travel: `tcp` or `unix`."""
-        sock = self._transport.get_extra_info("socket") if self._transport else None
+        """How its bytes travel: `tcp`, `ssl` for TLS over it, or `unix`."""
+        ask = self._transport.get_extra_info if self._transport else lambda name: None
+        if ask("ssl_object"):
+            return "ssl"
+        sock = ask("socket")
         return "unix" if sock is not None and sock.family == socket.AF_UNIX else "tcp"
 
     def get_status(self, as_number: bool = True) -> int | str:
@@ -130,9 +133,13 @@ def path_of(name: str | bytes) -> str:
 
 
 def is_readable(transport: asyncio.Transport | None) -> bool:
-    """Whether the kernel holds input, or an end of it, that the transport has not read yet."""
+    """Whether the kernel holds input, or an end of it, that the transport has not read yet; or TLS a part of
+    a record.
+    """
     if transport is None or transport.is_closing():
         return False
+    if transport.get_extra_info("half_record"):
+        return True
     poll = select.poll()
     poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
     return bool(poll.poll(0))

@@ -120,6 +120,7 @@ def listen_unix(target: Address, manner: Manner) -> socket.socket:
 
 LISTEN: dict[str, Callable[[Address, Manner], socket.socket]] = {
     "tcp": listen_tcp,
+    "ssl": listen_tcp,
     "udp": listen_udp,
     "unix": listen_unix,
 }

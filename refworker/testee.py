@@ -2,8 +2,9 @@
 
 A service is offered where its port stands in the environment: PORT_TCP, PORT_TEXT, PORT_FRAME,
 PORT_WEBSOCKET, PORT_UDP, PORT_CUSTOM, PORT_TASK, PORT_RELAY, PORT_PROBE_CONTROL (and _TEXT, _WEBSOCKET,
-_TCP); `unix` where UNIX_PATH says at which path. Also read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE,
-OUTBOX (the file that `send_mail` appends to) and VERSION_FILE (the file whose text `version` gives).
+_TCP), PORT_TLS and PORT_WSS, which need the files CERT and KEY; `unix` where UNIX_PATH says at which path.
+Also read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE, OUTBOX (the file that `send_mail` appends to) and
+VERSION_FILE (the file whose text `version` gives).
 """
 
 import asyncio
@@ -30,7 +31,7 @@ VERSION = Path(file).read_text() if (file := os.environ.get("VERSION_FILE")) and
 """Read when this code is loaded: a reload must bring the new text."""
 
 HOST = "127.0.0.1"
-SERVICES = ("tcp", "text", "frame", "websocket", "udp", "custom", "task", "relay")
+SERVICES = ("tcp", "text", "frame", "websocket", "udp", "custom", "task", "relay", "tls", "wss")
 PROBES = ("control", "text", "websocket", "tcp")
 TASKS = (
     "echo",
@@ -207,21 +208,29 @@ def probe_ports() -> dict[str, str]:
     return {name: port for name, port in given.items() if port}
 
 
+def offer_echoes(port: dict[str, str | None]) -> None:
+    """The services that send back what comes: one line for each way to say it."""
+    certificate = {"ssl": {"local_cert": os.environ.get("CERT"), "local_pk": os.environ.get("KEY")}}
+    echoes: dict[str, tuple[str, dict[str, Any]]] = {
+        **{name: (name, {"count": 2}) for name in ("tcp", "text", "frame", "websocket")},
+        "udp": ("udp", {"count": 2}),
+        "tls": ("text", {"transport": "ssl", "context": certificate}),
+        "wss": ("websocket", {"transport": "ssl", "context": certificate}),
+        "custom": ("tcp", {"protocol": LengthByte}),
+    }
+    for name, (scheme, options) in echoes.items():
+        if port[name]:
+            careful(Worker(f"{scheme}://{HOST}:{port[name]}", name=name, on_message=echo, **options))
+    if path := os.environ.get("UNIX_PATH"):
+        careful(Worker(f"text://{path}", transport="unix", name="unix", count=2, on_message=echo))
+
+
 def main() -> None:
     """Offer every service whose port is given, and obey the command line."""
     port = {name: os.environ.get(f"PORT_{name.upper()}") for name in SERVICES}
     if limit := os.environ.get("MAX_PACKAGE_SIZE"):
         TcpConnection.default_max_package_size = int(limit)
-    for scheme in ("tcp", "text", "frame", "websocket"):
-        if port[scheme]:
-            careful(Worker(f"{scheme}://{HOST}:{port[scheme]}", name=scheme, count=2, on_message=echo))
-    if path := os.environ.get("UNIX_PATH"):
-        careful(Worker(f"text://{path}", transport="unix", name="unix", count=2, on_message=echo))
-    if port["udp"]:
-        Worker(f"udp://{HOST}:{port['udp']}", name="udp", count=2, on_message=echo)
-    if port["custom"]:
-        address = f"tcp://{HOST}:{port['custom']}"
-        careful(Worker(address, name="custom", protocol=LengthByte, on_message=echo))
+    offer_echoes(port)
     tasks = f"text://{HOST}:{port['task']}"
     if port["task"]:
         Tasks(TaskWorker(tasks, name="task", count=4, slots=100))

@@ -22,6 +22,7 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -34,6 +35,8 @@ from refworker.protocols.registry import Factory
 from refworker.quota import Quota
 from refworker.socketfile import SocketFile, file_of
 from refworker.status import statistics
+from refworker.tls import Options, TlsError, options_of, server_context
+from refworker.tls_layer import TlsLayer
 from refworker.udp import Mailbox
 
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -61,6 +64,9 @@ def beside() -> list["Worker"]:
 class Worker(ConnectionCallbacks):
     """One service: `count` processes that listen on `address` and call the callbacks (LIFE-001, LIFE-013)."""
 
+    ssl_handshake_timeout = 10.0
+    """Seconds until a client that does not finish its TLS handshake is dropped (TLS-005)."""
+
     on_worker_start = Callback()
     on_worker_reload = Callback()
     """A reload has come: before the process leaves, or instead where it is not `reloadable` (LIFE-063)."""
@@ -79,6 +85,8 @@ class Worker(ConnectionCallbacks):
         count: int = 1,
         protocol: Any = None,
         transport: str = "",
+        context: Options | None = None,
+        ssl_context: ssl.SSLContext | None = None,
         max_connections: int | None = None,
         backlog: int = 4096,
         stop_timeout: float = 2.0,
@@ -95,15 +103,16 @@ class Worker(ConnectionCallbacks):
 
         `address` is `scheme://host:port`, or empty for a worker that only runs `on_worker_start`, timers and
         outgoing connections. `protocol` is a user's own (see `protocols/custom.py`). `transport` is what the
-        scheme does not say: `tcp`, `udp`, or `unix` with a path for host and port. A process with
-        `max_connections` open ones accepts no more until one is closed. Processes run as `user` and `group`
-        where the master is root. With `reuse_port` each process has a listening socket of its own, and the
-        kernel spreads connections evenly (LIFE-011). `[::]` takes IPv4 clients as well, unless it is to be
-        `v6_only`. The file of a Unix socket gets the permissions `socket_mode`, such as 0o660, and belongs to
-        `user` and `group`; it is removed when the service stops. A reload leaves the processes of a worker
-        that is not `reloadable` alone. After its `quota` a process is replaced. Raises AddressError for an
-        address that cannot be meant, TypeError for an unknown callback, ValueError for options that do not go
-        together.
+        scheme does not say: `tcp`, `udp`, `ssl`, or `unix` with a path for host and port. For `ssl` the
+        certificate is in the manual's `context={"ssl": {"local_cert": …}}` (see `tls.py`), or in an
+        `ssl_context`. A process with `max_connections` open ones accepts no more until one is closed.
+        Processes run as `user` and `group` where the master is root. With `reuse_port` each process has a
+        listening socket of its own, and the kernel spreads connections evenly (LIFE-011). `[::]` takes IPv4
+        clients as well, unless it is to be `v6_only`. The file of a Unix socket gets the permissions
+        `socket_mode`, such as 0o660, and belongs to `user` and `group`; it is removed when the service stops.
+        A reload leaves the processes of a worker that is not `reloadable` alone. After its `quota` a process
+        is replaced. Raises AddressError for an address that cannot be meant, TypeError for an unknown
+        callback, ValueError for options that do not go together.
         """
         if count < 1:
             raise ValueError(f"count is the number of processes, at least 1, not {count}")
@@ -119,6 +128,10 @@ class Worker(ConnectionCallbacks):
         if address:
             self._target, self._codec = parse(address, protocol, transport)
             check(self._target, reuse_port, socket_mode)
+        self._ssl_options = options_of(
+            address, self._target.transport if self._target else "", context, ssl_context
+        )
+        self._ssl_context = ssl_context
         self._socket: socket.socket | None = None  # this process's; in a master that forks: the first
         self.listeners: list[socket.socket] = []
         self._file: SocketFile | None = None
@@ -136,8 +149,10 @@ class Worker(ConnectionCallbacks):
 
     def bind(self, inherited: Sequence[socket.socket] = ()) -> None:
         """Open the listening socket, or one for each process with `reuse_port`, where it is not `inherited`
-        from a master that was this one. Raises OSError with the cause and the cure (LIFE-033).
+        from a master that was this one, and read the certificate. Raises OSError with the cause and the cure
+        (LIFE-033, TLS-009).
         """
+        self.secure()
         self.listeners += inherited
         wanted = self.count if self.reuse_port else 1
         if self._target and len(self.listeners) < wanted:
@@ -146,6 +161,18 @@ class Worker(ConnectionCallbacks):
             self._socket = self.listeners[0]
             self._port = port_of(self._socket)
             self._file = file_of(self._socket)
+
+    def secure(self) -> None:
+        """Read certificate and key, where TLS is wanted: here, while the process may still be root.
+
+        Raises TlsError.
+        """
+        if not self._target or self._target.transport != "ssl":
+            return
+        try:
+            self._ssl_context = self._ssl_context or server_context(self._ssl_options)
+        except TlsError as problem:
+            raise TlsError(f"cannot listen on {self.address}: {problem}") from problem
 
     def _listen(self, wanted: int) -> None:
         assert self._target
@@ -396,9 +423,15 @@ class Worker(ConnectionCallbacks):
         connection.take_over(self)
         self.connections[connection.real_id] = connection
         loop = asyncio.get_running_loop()
-        task = loop.create_task(loop.connect_accepted_socket(lambda: connection, accepted))
+        task = loop.create_task(loop.connect_accepted_socket(lambda: self._secured(connection), accepted))
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)
+
+    def _secured(self, connection: TcpConnection) -> asyncio.Protocol:
+        """What the socket talks to: the connection itself, or TLS in front of it."""
+        if context := self._ssl_context:
+            return TlsLayer(connection, context, self.ssl_handshake_timeout)
+        return connection
 
     def connection_closed(self, connection: TcpConnection) -> None:
         """A connection's last word: forget it, and accept another one."""

@@ -1,7 +1,8 @@
 """What a case sees of the target: the `target` argument of every case."""
 
+import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from conformance.case import Case
@@ -88,15 +89,26 @@ class Target:
             raise Unsupported(f"the target offers no {name!r} service")
         return self.copy.addresses[name]
 
-    def connect(self, service: str | None = None, *, receive_buffer: int = 0, name: str = "") -> Peer:
+    def connect(
+        self,
+        service: str | None = None,
+        *,
+        receive_buffer: int = 0,
+        name: str = "",
+        context: ssl.SSLContext | None = None,
+        bare: bool = False,
+    ) -> Peer:
         """A new connection, recorded in the transcript. Raises Violation `refused`.
 
         A small `receive_buffer` (bytes) makes this side a peer that is soon full, see `Peer.flood`; `name` is
-        our own on a Unix socket.
+        our own on a Unix socket. `context` says how TLS is spoken; `bare` leaves it out, on a service that
+        wants it.
         """
         wanted = service or self.case.service
-        calibration = self.copy.calibration(wanted)
-        return Peer(self.endpoint(wanted), calibration, self.transcript, wanted, receive_buffer, name)
+        where, calibration = self.endpoint(wanted), self.copy.calibration(wanted)
+        if bare:
+            where = replace(where, url=f"tcp://{where.authority}", transport="tcp")
+        return Peer(where, calibration, self.transcript, wanted, receive_buffer, name, context)
 
     def datagrams(self, service: str | None = None) -> Datagrams:
         """A new datagram socket, recorded in the transcript, for a service that is not a stream."""

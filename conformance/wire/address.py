@@ -9,6 +9,8 @@ import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from conformance.wire.tls import TlsStream
+
 TRANSPORTS = {
     "tcp": "tcp",
     "ws": "tcp",
@@ -68,20 +70,26 @@ def _host_and_port(url: str) -> tuple[str, int]:
     return parts.hostname, port
 
 
-def dial(address: Address, timeout: float, receive_buffer: int = 0, name: str = "") -> socket.socket:
+def dial(
+    address: Address,
+    timeout: float,
+    receive_buffer: int = 0,
+    name: str = "",
+    context: ssl.SSLContext | None = None,
+) -> socket.socket | TlsStream:
     """Open a connection, within `timeout` seconds. Raises OSError when nobody answers.
 
     TCP_NODELAY is set, so that every write of the suite leaves as a segment of its own. `receive_buffer` sets
     the bytes that the kernel keeps unread (0: its own choice), before the window is negotiated. `name` is
     that of our end of a Unix connection, a path or behind a NUL an abstract name; without it there is none.
-    Certificates are not verified: a target under test signs its own.
+    Certificates are not verified, unless a `context` says so: a target under test signs its own.
     """
     if address.transport == "unix":
         return _dial_unix(address.host, timeout, name)
     if address.transport == "udp":
         return _dial_udp(address, timeout)
     connection = _dial_tcp(address, timeout, receive_buffer)
-    return _wrap_tls(connection, address.host) if address.transport == "tls" else connection
+    return _secured(connection, address.host, timeout, context) if address.transport == "tls" else connection
 
 
 def _dial_tcp(address: Address, timeout: float, receive_buffer: int) -> socket.socket:
@@ -120,12 +128,11 @@ def _dial_udp(address: Address, timeout: float) -> socket.socket:
     return connection
 
 
-def _wrap_tls(connection: socket.socket, host: str) -> socket.socket:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+def _secured(
+    connection: socket.socket, host: str, timeout: float, context: ssl.SSLContext | None
+) -> TlsStream:
     try:
-        return context.wrap_socket(connection, server_hostname=host)
+        return TlsStream(connection, host, timeout, context)
     except OSError:
         connection.close()
         raise

@@ -17,13 +17,13 @@ from conformance.outcomes import Inconclusive, Violation
 from conformance.target.calibration import Calibration
 from conformance.wire.address import Address, dial
 from conformance.wire.render import excerpt
+from conformance.wire.tls import TlsStream
 from conformance.wire.transcript import Transcript
 
 Ending = Literal["fin", "reset", "open"]
 
 READ_SIZE = 256 * 1024
 SLOWEST = 256 * 1024  # bytes per second; a target slower than that is not answering, it is dripping
-WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 LINGER_ZERO = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 seconds: close() sends a reset
 
 
@@ -32,7 +32,7 @@ class Peer:
 
     Use `target.connect(service)` in a case. All bytes and events are written to `transcript`.
     `receive_buffer` limits the bytes that the kernel keeps unread (0: its own choice); `name` is that of our
-    end of a Unix connection.
+    end of a Unix connection, `context` is how TLS is spoken where the address wants it.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Peer:
         service: str = "?",
         receive_buffer: int = 0,
         name: str = "",
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self.address = address
         self.calibration = calibration
@@ -50,12 +51,14 @@ class Peer:
         self.number = transcript.new_peer(f"{service} {address.url}")
         self.ended: Literal["fin", "reset"] | None = None
         self._buffer = bytearray()
-        self._socket = self._dial(receive_buffer, name)
+        self._socket = self._dial(receive_buffer, name, context)
         self._socket.setblocking(False)
 
-    def _dial(self, receive_buffer: int, name: str) -> socket.socket:
+    def _dial(
+        self, receive_buffer: int, name: str, context: ssl.SSLContext | None
+    ) -> socket.socket | TlsStream:
         try:
-            return dial(self.address, self.calibration.deadline, receive_buffer, name)
+            return dial(self.address, self.calibration.deadline, receive_buffer, name, context)
         except OSError as refusal:
             raise Violation("refused", f"{self.address.url} takes no connection: {refusal}") from refusal
 
@@ -93,6 +96,8 @@ class Peer:
         while view and self._wait(select.POLLOUT, patience) & select.POLLOUT:
             try:
                 view = view[self._socket.send(view[:READ_SIZE]) :]
+            except BlockingIOError:
+                continue  # room for a part of a record is not room for the next one
             except OSError:
                 break  # the target has ended the connection; `ending` will say how
         taken = len(data) - len(view)
@@ -201,6 +206,11 @@ class Peer:
         return int(name[1]) if isinstance(name, tuple) else 0
 
     @property
+    def tls(self) -> TlsStream | None:
+        """The TLS of this connection, where it has one."""
+        return self._socket if isinstance(self._socket, TlsStream) else None
+
+    @property
     def waiting(self) -> bytes:
         """Bytes received and not yet asked for."""
         return bytes(self._buffer)
@@ -214,7 +224,7 @@ class Peer:
             try:
                 view = view[self._socket.send(view[:READ_SIZE]) :]
                 limit = monotonic() + self.calibration.deadline
-            except WOULD_BLOCK:
+            except BlockingIOError:
                 if self._wait(select.POLLIN | select.POLLOUT, 0.1) & ~select.POLLOUT and not self._read():
                     return
             except OSError as refusal:
@@ -238,9 +248,13 @@ class Peer:
         return len(self._buffer) >= count
 
     def _wait(self, events: int, seconds: float) -> int:
-        """The poll events that happened within `seconds`, 0 for none. TLS may hold bytes no poll shows."""
-        if events & select.POLLIN and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
-            return select.POLLIN
+        """The poll events that happened within `seconds`, 0 for none. TLS may have an end no poll shows, and
+        may still have to send what was counted as sent.
+        """
+        if isinstance(self._socket, TlsStream):
+            if events & select.POLLIN and self._socket.ended:
+                return select.POLLIN
+            events |= select.POLLOUT if self._socket.owes else 0
         poll = select.poll()
         poll.register(self._socket, events)
         happened = poll.poll(max(0.0, seconds) * 1000)
@@ -250,9 +264,11 @@ class Peer:
         """Take what the socket has. False once the stream has ended."""
         try:
             data = self._socket.recv(READ_SIZE)
-        except WOULD_BLOCK:
+        except BlockingIOError:
             return True
-        except OSError:
+        except OSError as problem:
+            if isinstance(problem, ssl.SSLError):
+                self.transcript.add(self.number, "note", note=f"TLS: {problem.reason}")
             return self._end("reset")
         if not data:
             return self._end("fin")

@@ -30,7 +30,7 @@ def register_protocol(scheme: str, protocol: Any) -> None:
 
 def server_codec(scheme: str, protocol: Any = None) -> Factory:
     """The codec of a listener; `protocol` is a user's own. Raises ValueError for an unknown scheme."""
-    if scheme == "websocket" and protocol is None and scheme not in _users:
+    if scheme in ("websocket", "wss") and protocol is None and scheme not in _users:
         return lambda connection, limit: WebSocketServer(max_package_size=limit)
     if scheme == "ws":
         raise ValueError("ws:// is the client's side; listen on websocket://")
@@ -41,7 +41,7 @@ def client_codec(
     scheme: str, host: str, path: str, random_bytes: Callable[[int], bytes], protocol: Any = None
 ) -> Factory:
     """The codec of an outgoing connection to `host` (as in a Host header). Raises ValueError as above."""
-    if scheme == "ws" and protocol is None and scheme not in _users:
+    if scheme in ("ws", "wss") and protocol is None and scheme not in _users:
         return lambda connection, limit: WebSocketClient(host, path, random_bytes, max_package_size=limit)
     if scheme == "websocket":
         raise ValueError("websocket:// is the server's side; connect to ws://")

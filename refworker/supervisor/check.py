@@ -118,8 +118,11 @@ def requested() -> list[str] | None:
 
 
 def look_at(workers: Sequence[Worker], known: Sequence[str]) -> None:
-    """Bind what is not bound already, and let it go again. Raises OSError."""
+    """Bind what is not bound already, and let it go again; read certificates, which may be new. Raises
+    OSError.
+    """
     for worker in workers:
+        worker.secure()
         if worker.place not in known:
             worker.bind()
             worker.release()

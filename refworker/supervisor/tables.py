@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from refworker.address import COMBINED
 from refworker.supervisor.child import cause
 
 GAPS = (2, 1)
@@ -218,8 +219,7 @@ def versions(master: Report) -> list[str]:
 
 def transport(address: str) -> str:
     """What carries the protocol of an address; a worker without one counts as tcp, as in the manual."""
-    scheme = address.partition("://")[0]
-    return scheme if scheme in {"udp", "unix", "ssl"} else "tcp"
+    return COMBINED.get(address.partition("://")[0], ("", "tcp"))[1]
 
 
 def size(count: float) -> str:

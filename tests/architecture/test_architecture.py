@@ -31,6 +31,8 @@ FLOORS: tuple[frozenset[str], ...] = (
             "socketfile",
             "status",
             "timer",
+            "tls",
+            "tls_layer",
             "udp",
         }
     ),

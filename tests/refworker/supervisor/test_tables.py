@@ -359,6 +359,7 @@ def test_where_there_is_no_terminal_nothing_is_left_out(monkeypatch: pytest.Monk
         ("udp://h:1", "udp"),
         ("unix:///a", "unix"),
         ("ssl://h:1", "ssl"),
+        ("wss://h:1", "ssl"),
         ("none", "tcp"),
     ],
 )

@@ -1,0 +1,35 @@
+"""Certificates for tests, made by the openssl command: an authority, and what it signs."""
+
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
+
+
+@functools.cache
+def folder() -> Path:
+    """Where they are; the system's temporary folder is cleared by itself."""
+    return Path(tempfile.mkdtemp(prefix="refworker-certificates-"))
+
+
+def openssl(*words: object) -> None:
+    """Run one command."""
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=60)
+
+
+@functools.cache
+def self_signed(name: str, passphrase: str = "") -> tuple[Path, Path]:
+    """Certificate and key, for `name` and 127.0.0.1."""
+    cert, key = folder() / f"{name}{passphrase}.pem", folder() / f"{name}{passphrase}.key"
+    secret = ["-passout", f"pass:{passphrase}"] if passphrase else ["-nodes"]
+    names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1"]
+    openssl("req", "-x509", "-newkey", "rsa:2048", *secret, "-days", 2, *names, "-keyout", key, "-out", cert)
+    return cert, key
+
+
+@functools.cache
+def together(name: str) -> Path:
+    """Certificate and key in one file."""
+    both = folder() / f"{name}-both.pem"
+    both.write_bytes(b"".join(part.read_bytes() for part in self_signed(name)))
+    return both
