@@ -1,6 +1,8 @@
-"""Certificates for tests, made by the openssl command: an authority, and what it signs."""
+"""Certificates for tests, made by the openssl command."""
 
+import atexit
 import functools
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -8,8 +10,10 @@ from pathlib import Path
 
 @functools.cache
 def folder() -> Path:
-    """Where they are; the system's temporary folder is cleared by itself."""
-    return Path(tempfile.mkdtemp(prefix="refworker-certificates-"))
+    """Where they are, as long as the tests run."""
+    made = Path(tempfile.mkdtemp(prefix="refworker-certificates-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def openssl(*words: object) -> None:
@@ -23,7 +27,8 @@ def self_signed(name: str, passphrase: str = "") -> tuple[Path, Path]:
     cert, key = folder() / f"{name}{passphrase}.pem", folder() / f"{name}{passphrase}.key"
     secret = ["-passout", f"pass:{passphrase}"] if passphrase else ["-nodes"]
     names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1"]
-    openssl("req", "-x509", "-newkey", "rsa:2048", *secret, "-days", 2, *names, "-keyout", key, "-out", cert)
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    openssl("req", "-x509", *kind, *secret, "-days", 2, *names, "-keyout", key, "-out", cert)
     return cert, key
 
 

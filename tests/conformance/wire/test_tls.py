@@ -71,6 +71,7 @@ def test_a_flood_ends_when_nobody_reads(context: ssl.SSLContext) -> None:
         read.set()
         peer.send(b"and on")
         peer.finish()
+        assert peer.ending() == "fin"  # everything was sent, and read
 
 
 def test_an_end_that_was_announced_and_one_that_was_not(context: ssl.SSLContext) -> None:
