@@ -65,3 +65,15 @@ def test_dial_sets_nodelay_and_the_receive_buffer() -> None:
 def test_dial_says_when_nobody_listens(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         dial(Address.parse(f"unix://{tmp_path}/nobody"), 1.0)
+
+
+@pytest.mark.parametrize("name", ["", "own.sock"])
+def test_our_end_of_a_unix_connection_may_have_a_name(tmp_path: Path, name: str) -> None:
+    own = str(tmp_path / name) if name else ""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "a.sock"))
+        listener.listen()
+        dial(Address.parse(f"unix://{tmp_path}/a.sock"), 1.0, name=own).close()
+        accepted, there = listener.accept()
+        accepted.close()
+        assert there == own
