@@ -1,9 +1,9 @@
 """UDP: each datagram goes back to its sender, whole, once, and from where it was sent to (UDP).
 
 A network may lose datagrams and change their order, and nothing else. So a `Datagrams` asks again where an
-answer is missing, in whatever order the others come, and lets nothing pass that was not asked for. Where only a few are
-on their way at a time no kernel has a reason to drop any: there it is counted how many had to be asked again,
-since of several processes some may be deaf.
+answer is missing, in whatever order the others come, and lets nothing pass that was not asked for. Where only
+a few are on their way at a time no kernel has a reason to drop any: there it is counted how many had to be
+asked again, since of several processes some may be deaf.
 """
 
 import threading
