@@ -8,6 +8,7 @@ answer is missing it asks again, and whatever comes later for the first try is s
 
 import select
 import socket
+import sys
 from collections import Counter
 from time import monotonic
 from types import TracebackType
@@ -67,6 +68,15 @@ class Datagrams:
         if self._socket.fileno() >= 0:
             self.transcript.add(self.number, "close")
             self._socket.close()
+
+    def vanish(self) -> None:
+        """From now on answers bounce, and the target's kernel hears of an unreachable port, as from a sender
+        whose socket is closed, and without a race against the answer: the socket takes nothing any more but
+        from itself. On Linux, where what is connected may still send elsewhere; others have `close`.
+        """
+        if sys.platform == "linux":
+            self._socket.connect(self._there)  # gives it its name
+            self._socket.connect(self._socket.getsockname())
 
     # --- out ---------------------------------------------------------------------------------------------
 

@@ -136,6 +136,22 @@ def test_expect_finds_what_has_come_already() -> None:
             client.expect(b"one")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a connected socket sends to one peer only")
+def test_answers_to_a_sender_who_has_vanished_bounce() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR: hear of ICMP errors
+        server.settimeout(5)
+        with sender(Address.parse(f"udp://127.0.0.1:{server.getsockname()[1]}")) as client:
+            client.vanish()
+            client.send(b"?")
+            data, source = server.recvfrom(10)
+            server.sendto(data, source)
+            with pytest.raises(ConnectionRefusedError):
+                server.recvfrom(10)
+            assert not client.hear(0)
+
+
 def test_a_noisy_machine_tells_nothing() -> None:
     with serving(echo) as address, sender(address, Calibration(1.0)) as client, pytest.raises(Inconclusive):
         client.silent()
