@@ -28,6 +28,7 @@ from typing import Any, Self
 from refworker.address import Address
 from refworker.callbacks import Callback, ConnectionCallbacks, Function, logger, set_callbacks
 from refworker.connection import TcpConnection
+from refworker.idle import watch_of
 from refworker.listener import explained, listen, parse, port_of
 from refworker.protocols.registry import Factory
 from refworker.quota import Quota
@@ -76,6 +77,10 @@ class Worker(ConnectionCallbacks):
         reuse_port: bool = False,
         reloadable: bool = True,
         quota: Quota | None = None,
+        idle_timeout: float | None = None,
+        ping_interval: float | None = None,
+        auth_timeout: float | None = None,
+        life: str = "bytes",
         **callbacks: Any,
     ) -> None:
         """Take notes; nothing is opened yet.
@@ -86,8 +91,12 @@ class Worker(ConnectionCallbacks):
         `max_connections` open ones accepts no more until one is closed. Processes run as `user` and `group`
         where the master is root. With `reuse_port` each process has a listening socket of its own, and the
         kernel spreads connections evenly (LIFE-011). A reload leaves the processes of a worker that is not
-        `reloadable` alone. After its `quota` a process is replaced. Raises AddressError for an address that
-        cannot be meant, TypeError for an unknown callback.
+        `reloadable` alone. After its `quota` a process is replaced. All timeouts are in seconds. A connection
+        that is silent for `idle_timeout` is closed; `life` says what breaks the silence, any `bytes` or only
+        whole `messages`. A WebSocket that is silent for `ping_interval` is sent a Ping, and closed if that
+        goes on for as long again, or until `idle_timeout`. Who is not known for whom he is by
+        `connection.confirm()` within `auth_timeout` is closed. Raises AddressError for an address that cannot
+        be meant, TypeError for an unknown callback, ValueError for other things that make no sense.
         """
         if count < 1:
             raise ValueError(f"count is the number of processes, at least 1, not {count}")
@@ -95,12 +104,15 @@ class Worker(ConnectionCallbacks):
         self.max_connections, self.backlog, self.stop_timeout = max_connections, backlog, stop_timeout
         self.user, self.group, self.quota = user, group, quota or Quota()
         self.reuse_port, self.reloadable = reuse_port, reloadable
+        self.watch = watch_of(idle_timeout, ping_interval, auth_timeout, life)
         self.id = 0
         self.connections: dict[int, TcpConnection] = {}
         self._target: Address | None = None
         self._codec: Factory | None = None
         if address:
             self._target, self._codec = parse(address, protocol, transport)
+            if ping_interval is not None and self._target.scheme != "websocket":
+                raise ValueError(f"{address!r} has no Ping, as WebSockets have; use idle_timeout instead")
         self._socket: socket.socket | None = None  # this process's; in a master that forks: the first
         self.listeners: list[socket.socket] = []
         self._port = 0
@@ -176,7 +188,7 @@ class Worker(ConnectionCallbacks):
         self.release()
         await self.tell("on_worker_drain")
         for connection in tuple(self.connections.values()):
-            connection.drain()
+            connection.leave()
         await self._emptied(self.stop_timeout if timeout is None else timeout)
         for connection in tuple(self.connections.values()):
             connection.destroy()

@@ -102,6 +102,11 @@ def _relay(peer: Peer) -> None:
     websocket.expect(peer, Opcode.TEXT, b"pong")
 
 
+def _login(peer: Peer) -> None:
+    peer.send(b"login\n")
+    peer.expect(b"welcome\n")
+
+
 def _http(peer: Peer) -> None:
     http.expect(peer, "GET", "/", b"hello")
 
@@ -120,6 +125,10 @@ FITNESS = {
     "websocket": _WEBSOCKET,
     "wss": _WEBSOCKET,
     "relay": Fitness(_relay, websocket.upgrade),
+    "pipe": Fitness(_tcp),
+    "flow": _TEXT,
+    "auth": Fitness(_text, _login),
+    "heartbeat": _TEXT,
     "http": Fitness(_http),
 }
 """What is asked of each service before its cases; a case can only be about a service that stands here."""
