@@ -30,11 +30,27 @@ def exchange(peer: Peer, *lines: bytes) -> str:
     return "echoed"
 
 
+def drip(target: Target, peers: Sequence[Peer], seconds: float, byte: bytes, pace: float) -> None:
+    """Send a message that never ends, a byte every `pace` seconds, to who is still there, for `seconds` and as
+    many more as an answer may take. Raises Violation as `run_out`.
+    """
+    limit = monotonic() + seconds + target.calibration.deadline
+    while monotonic() < limit and (living := [peer for peer in peers if not peer.ended]):
+        for peer in living:
+            peer.send(byte)
+        watch(living, min(pace, limit - monotonic()))
+    _are_over(peers, seconds)
+
+
 def run_out(target: Target, peers: Sequence[Peer], seconds: float) -> None:
     """Let so many seconds pass for all of them at once, and as many more as an answer may take, until all
     have ended. Raises Violation `unexpected-bytes` for what is said meanwhile, `open` for who stays.
     """
     watch(peers, seconds + target.calibration.deadline)
+    _are_over(peers, seconds)
+
+
+def _are_over(peers: Sequence[Peer], seconds: float) -> None:
     for peer in peers:
         if peer.waiting:
             raise Violation("unexpected-bytes", f"silence was due, but {peer.waiting[:40]!r} came")

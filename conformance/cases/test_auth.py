@@ -1,7 +1,7 @@
 """Who does not log in within a second is closed (FAQ-011); who does may stay and is echoed."""
 
 from conformance.case import Violation, case
-from conformance.cases.patience import exchange, not_early, run_out, several
+from conformance.cases.patience import drip, exchange, not_early, run_out, several
 from conformance.target.view import Target
 from conformance.wire.peer import Peer, watch
 
@@ -68,14 +68,12 @@ def test_silence(target: Target) -> str:
 
 @case("auth/deadline/half-a-word", service="auth", requirements=("FAQ-011",), accept=CLOSED)
 def test_half_a_word(target: Target) -> str:
-    """The word without its end is no login, however late its last byte came."""
+    """The word without its end is no login, however many bytes of it come, and however late."""
     with several(target, 4) as peers:
         for peer in peers[1:]:
             peer.send(b"login")
-        watch(peers, LIMIT / 2)
-        for peer in peers[2:]:
-            peer.send(b"\r")
-        run_out(target, peers, LIMIT)
+        drip(target, peers[2:], LIMIT, b"\r", pace=LIMIT / 4)
+        run_out(target, peers, 0.0)
         return not_early(target, [peer.lasted for peer in peers], LIMIT)
 
 

@@ -1,12 +1,11 @@
 """Who is silent for two seconds is closed; any whole message counts as a sign of life (HB-001)."""
 
-from collections.abc import Sequence
 from time import monotonic
 
 from conformance.case import case
-from conformance.cases.patience import exchange, left, not_early, run_out, several
+from conformance.cases.patience import drip, exchange, left, not_early, run_out, several
 from conformance.target.view import Target
-from conformance.wire.peer import Peer, watch
+from conformance.wire.peer import watch
 
 LIMIT = 2.0
 """Seconds, by the contract."""
@@ -93,18 +92,8 @@ def test_half_a_message(target: Target) -> str:
         exchange(peers[0], b"a whole one before\n")
         said = monotonic()
         started = [said if peer is peers[0] else peer.began for peer in peers]
-        while monotonic() < said + LIMIT + STEP:
-            _drip(peers)
-        run_out(target, peers, 0.0)
+        drip(target, peers, LIMIT, b"x", pace=STEP / 2)
         return not_early(target, [peer.ended_at - at for peer, at in zip(peers, started, strict=True)], LIMIT)
-
-
-def _drip(peers: Sequence[Peer]) -> None:
-    """One byte for each that is still there, and a while to see who is."""
-    for peer in peers:
-        if not peer.ended:
-            peer.send(b"x")
-    watch(peers, STEP / 2)
 
 
 @case("heartbeat/isolation/others-stay", service="heartbeat", requirements=("HB-001",), accept=ALIVE)
