@@ -31,8 +31,8 @@ def exchange(peer: Peer, *lines: bytes) -> str:
 
 
 def drip(target: Target, peers: Sequence[Peer], seconds: float, byte: bytes, pace: float) -> None:
-    """Send a message that never ends, a byte every `pace` seconds, to who is still there, for `seconds` and as
-    many more as an answer may take. Raises Violation as `run_out`.
+    """Send a message that never ends, a byte every `pace` seconds, to who is still there, for `seconds` and
+    as many more as an answer may take. Raises Violation as `run_out`.
     """
     limit = monotonic() + seconds + target.calibration.deadline
     while monotonic() < limit and (living := [peer for peer in peers if not peer.ended]):
