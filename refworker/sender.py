@@ -188,4 +188,4 @@ class Sender(ConnectionCallbacks, Endpoints):
     @property
     def bytes_written(self) -> int:
         """Bytes that the kernel has taken, framing included (TCP-008)."""
-        return self._pushed - self.get_send_buffer_queue_size()
+        return self._pushed - (self._transport.get_write_buffer_size() if self._transport else 0)

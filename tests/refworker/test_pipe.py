@@ -224,8 +224,10 @@ def test_drain_of_an_early_connection_waits_until_it_stands() -> None:
             waiting = asyncio.create_task(connection.drain())
             await asyncio.sleep(0)
             assert not waiting.done()
+            assert (connection.get_send_buffer_queue_size(), connection.bytes_written) == (4, 0)
             connection.connect()
             await waiting
+            assert (connection.get_send_buffer_queue_size(), connection.bytes_written) == (0, 4)
             connection.destroy()
 
     run(program)
