@@ -184,8 +184,13 @@ class AsyncTcpConnection(TcpConnection):
         """The protocol's opening, then what was sent early (CLIENT-005)."""
         super()._say_first()
         early, self._early, self._early_size = self._early, [], 0
+        silent, self._silent = self._silent, False
         for message, raw in early:
             self.send(message, raw)
+        if silent:
+            self._fall_silent()
+        if early and not self._congested:
+            self._drained()
 
     def send(self, message: Any, raw: bool = False) -> bool | None:
         """As for every connection; before it is established messages are queued, up to
@@ -193,11 +198,21 @@ class AsyncTcpConnection(TcpConnection):
         """
         if self.status not in (Status.INITIAL, Status.CONNECTING):
             return super().send(message, raw)
+        if self._silent:
+            return False
         if self._early_size >= self.max_send_buffer_size:
             return self._refuse("send buffer full and drop package")
         self._early_size += len(as_bytes(message))
         self._early.append((message, raw))
+        if self._early_size >= self.max_send_buffer_size:
+            self._filled()
         return None
+
+    def get_send_buffer_queue_size(self) -> int:
+        """Bytes that were accepted and that the kernel has not taken yet, also those for a connection that
+        does not stand yet.
+        """
+        return self._early_size + super().get_send_buffer_queue_size()
 
     def destroy(self) -> None:
         """Close at once; an attempt under way is given up (CLIENT-009)."""

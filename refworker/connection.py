@@ -15,10 +15,13 @@ read yet (TCP-013).
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, count
+from time import monotonic
 from typing import Any, ClassVar, Protocol, cast
 
 from refworker.callbacks import Function, logger, spawn
 from refworker.endpoints import is_readable, tune
+from refworker.idle import Watch
+from refworker.pipe import join
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Event, Signal, as_bytes
 from refworker.protocols.registry import Factory
 from refworker.sender import CLOSED, ESTABLISHED, Sender
@@ -26,8 +29,7 @@ from refworker.status import Status, statistics
 
 LINGER_AT_STOP = 0.2  # seconds at most, for the FIN of a peer that has been told everything
 
-NORMAL, GOING_AWAY = 1000, 1001
-"""Why a connection ends, for protocols that tell (RFC 6455 section 7.4.1; LIFE-078)."""
+NORMAL, GOING_AWAY = 1000, 1001  # why it ends, for protocols that tell (RFC 6455 section 7.4.1; LIFE-078)
 
 PAUSED, ENDED, SUSPENDED = 1, 2, 4
 """Why a connection is stalled: `pause_recv`, its end, async handlers: two bits, and above them a count."""
@@ -37,6 +39,7 @@ class Owner(Protocol):
     """Who is told about a connection's birth and death: a worker."""
 
     connections: dict[int, "TcpConnection"]
+    watch: Watch | None
 
     def connection_closed(self, connection: "TcpConnection") -> None:
         """Called once, after `on_close`."""
@@ -49,8 +52,8 @@ class TcpConnection(Sender, asyncio.Protocol):
 
     __slots__ = (
         "__dict__", "__weakref__", "_backlog", "_eof", "_farewell", "_leaving", "_on_message", "_opened",
-        "_owed", "_pending", "_stalled", "_tasks", "_timer", "bytes_read", "draining", "linger_timeout",
-        "real_id", "worker",
+        "_owed", "_pending", "_sink", "_stalled", "_tasks", "_timer", "_watch", "bytes_read", "confirmed",
+        "draining", "heard", "linger_timeout", "real_id", "worker",
     )  # fmt: skip
 
     default_max_package_size: ClassVar[int] = MAX_PACKAGE_SIZE
@@ -69,10 +72,13 @@ class TcpConnection(Sender, asyncio.Protocol):
     def __init__(self, codec: Factory, worker: Owner | None = None) -> None:
         self.id = self.real_id = next(self._ids)
         self.worker = worker
+        self._watch = worker.watch if worker else None
         self.status = Status.INITIAL
         self.max_send_buffer_size = self.default_max_send_buffer_size
         self.linger_timeout = self.default_linger_timeout
         self._on_message: Function | None = None
+        self._sink: TcpConnection | None = None
+        self._waiting = []
         self._codec = codec(self, self.default_max_package_size)
         self._begin()
 
@@ -81,7 +87,8 @@ class TcpConnection(Sender, asyncio.Protocol):
         super()._begin()
         self.bytes_read = 0
         self._stalled = self._owed = 0
-        self._opened = 0.0
+        self._opened = self.heard = 0.0
+        self.confirmed = False
         self._pending: Iterator[Any] | None = None
         self._backlog: list[bytes] = []
         self._eof = self._farewell = self.draining = self._leaving = False
@@ -107,10 +114,12 @@ class TcpConnection(Sender, asyncio.Protocol):
 
     def handshake_failed(self, reason: str) -> None:
         """Nobody has seen this connection; the log is enough (TLS-004)."""
+        where = self.get_remote_address()
+        logger.warning("connection %d from %s: TLS handshake failed: %s", self.id, where, reason)
+        self._unmade()
+
+    def _unmade(self) -> None:
         if self.status is Status.INITIAL:
-            logger.warning(
-                "connection %d from %s: TLS handshake failed: %s", self.id, self.get_remote_address(), reason
-            )
             self.destroy()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -121,6 +130,8 @@ class TcpConnection(Sender, asyncio.Protocol):
         self.status = Status.ESTABLISHED
         self._opened = asyncio.get_running_loop().time()
         statistics.living[self.real_id] = self
+        if self._watch:
+            self._watch.begin(self)
         self._say_first()
         if self._codec.overdue():
             self._deadline(self.handshake_timeout, self._expect_opening)
@@ -137,6 +148,8 @@ class TcpConnection(Sender, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """One chunk: parse, handle, and write what was said meanwhile."""
         self.bytes_read += len(data)
+        if self._watch and self._watch.bytes_count:
+            self.heard = monotonic()
         if self._stalled:
             self._hold(data)
         else:
@@ -169,9 +182,9 @@ class TcpConnection(Sender, asyncio.Protocol):
     # -- reading -----------------------------------------------------------------------------------
 
     def _handle(self, items: Iterable[Any]) -> None:
-        """Handle items in order until one stalls the connection; then write what was said meanwhile."""
-        if self._batch is not None:
-            return  # resumed from inside a handler: the loop below goes on by itself
+        """Handle items in order until one stalls the connection; then write what was said meanwhile. Never
+        called from inside a handler: there the loop below goes on by itself.
+        """
         batch: list[bytes] = []
         self._batch = batch
         if self._simple and not self._congested and self.status is ESTABLISHED:
@@ -195,6 +208,8 @@ class TcpConnection(Sender, asyncio.Protocol):
         if self._stalled:
             self._pending = items
         statistics.messages += messages
+        if self._watch and messages:
+            self.heard = monotonic()
         self._flush()
         if self._leaving:  # the end of the connection has waited for this
             self._shut() if self._stalled & ENDED else self._leave()
@@ -304,14 +319,53 @@ class TcpConnection(Sender, asyncio.Protocol):
         """As `close`, with status ENDING (TCP-014)."""
         self._end(Status.ENDING, data, raw)
 
-    def drain(self) -> None:
+    def leave(self) -> None:
         """Close as soon as all that has arrived is answered: how a worker stops. Half a message is waited
         for, and so is the first word of a new client, for `first_word_timeout` (LIFE-068, LIFE-069).
         """
         self.draining = self._leaving = True
         if self.status is Status.INITIAL:
-            self._deadline(self.first_word_timeout, self._give_up)
+            self._deadline(self.first_word_timeout, self._unmade)
         self._leave()
+
+    def end_sending(self) -> None:
+        """Write what is queued, then FIN, and go on reading: the peer sees that no more will come, and what
+        it answers is still handled. From now on `send` gives False.
+        """
+        if not self._silent and self.status in (Status.CONNECTING, ESTABLISHED):
+            self._fall_silent()
+            self._leave()
+
+    def pipe(self, destination: "TcpConnection") -> None:
+        """Send whatever is received here to `destination`, as fast as that takes it; the end of one is the
+        other's (FLOW-008). Replaces `on_message` here, and `on_buffer_full` and `on_buffer_drain` there.
+        """
+        if not isinstance(destination, TcpConnection):
+            raise TypeError(f"a pipe leads to another connection, not to {type(destination).__name__}")
+        self._sink = destination
+        join(self, destination)
+
+    def confirm(self) -> None:
+        """The peer has said who it is: `auth_timeout` of the worker asks no more (FAQ-011)."""
+        self.confirmed = True
+        if self._watch:
+            self._watch.confirm(self)
+
+    def is_busy(self) -> bool:
+        """Whether it is not the peer that is waited for: a handler is at work, a reply is owed, reading is
+        paused.
+        """
+        return bool(self._stalled or self._owed)
+
+    def has_unread(self) -> bool:
+        """Whether the kernel holds something that the peer has sent."""
+        return is_readable(self._transport)
+
+    def ping(self) -> None:
+        """Ask whether the peer is alive, where the protocol has a word for it (WebSocket: a Ping)."""
+        ask = getattr(self._codec, "ping", None)
+        if ask and self.status is ESTABLISHED and not self._congested and not self._codec.overdue():
+            self._write(ask())
 
     def hold(self) -> None:
         """A reply is owed: the peer's FIN, or the worker's stop, closes this connection after `release`."""
@@ -327,7 +381,16 @@ class TcpConnection(Sender, asyncio.Protocol):
         if self._owed or self._stalled >= SUSPENDED or self._stalled & ENDED:
             return
         if (self._eof and not self._stalled) or (self.draining and self._is_at_rest()):
-            self._finish(Status.CLOSING)
+            self._input_is_over()
+
+    def _input_is_over(self) -> None:
+        """Close; of two that are piped to each other the other side is told first, and may still answer."""
+        sink = self._sink
+        if sink is not None and sink._sink is self:
+            sink.end_sending()
+            if not self._silent:
+                return
+        self._finish(Status.CLOSING)
 
     def _is_at_rest(self) -> bool:
         """Whether all that the peer has sent is handled, what the kernel still holds included."""
@@ -342,11 +405,6 @@ class TcpConnection(Sender, asyncio.Protocol):
         if rest > 0:
             self._deadline(rest, self._leave)
         return rest > 0
-
-    def _give_up(self) -> None:
-        """Nobody waits longer for a handshake than for a first word."""
-        if self.status is Status.INITIAL:
-            self.destroy()
 
     def destroy(self) -> None:
         """Close at once and discard the send queue; `on_close` has run when this returns (TCP-016)."""
@@ -431,6 +489,9 @@ class TcpConnection(Sender, asyncio.Protocol):
         self._backlog.clear()
         if self._timer:
             self._timer.cancel()
+        if self._watch:
+            self._watch.end(self)
+        self._wake(ConnectionResetError(f"connection {self.id} is closed: nothing more can be sent"))
         if began or not self.worker:  # what was accepted and never made has had no `on_connect` either
             self._tell("on_close")
         if self.worker:

@@ -7,6 +7,7 @@ The transport's buffer limits are set to zero: it then reports each change betwe
 are the manual's `on_buffer_drain` and the moment to look at `max_send_buffer_size`.
 """
 
+import asyncio
 from typing import Any, ClassVar
 
 from refworker.callbacks import ConnectionCallbacks, logger
@@ -24,8 +25,8 @@ class Sender(ConnectionCallbacks, Endpoints):
     """What a connection says, on its way to the transport."""
 
     __slots__ = (
-        "_batch", "_codec", "_congested", "_pushed", "_room", "_simple", "_suffix", "_transport", "id",
-        "max_send_buffer_size", "status",
+        "_batch", "_codec", "_congested", "_pushed", "_room", "_silent", "_simple", "_suffix", "_transport",
+        "_waiting", "id", "max_send_buffer_size", "status",
     )  # fmt: skip
 
     default_max_send_buffer_size: ClassVar[int] = 1024 * 1024
@@ -34,13 +35,14 @@ class Sender(ConnectionCallbacks, Endpoints):
     status: Status
     max_send_buffer_size: int
     _transport: Any
+    _waiting: list[asyncio.Future[None]]
 
     def _begin(self) -> None:
         """The state of one transport's life."""
         self._simple = self._codec.suffix is not None
         self._suffix = self._codec.suffix or b""
         self._pushed = 0
-        self._congested = False
+        self._congested = self._silent = False
         self._batch: list[bytes] | None = None
         self._room: list[bytes] | None = None  # the batch, while bytes may simply be appended
         self._transport = None
@@ -53,8 +55,44 @@ class Sender(ConnectionCallbacks, Endpoints):
     def resume_writing(self) -> None:
         """The send buffer is empty again."""
         self._congested = False
+        self._drained()
+
+    def _drained(self) -> None:
         statistics.buffer_drain += 1
+        self._wake()
         self._tell("on_buffer_drain")
+
+    async def drain(self) -> None:
+        """Wait until there is room in the send buffer: at once where it is not full, else until the peer has
+        taken all of it. For loops that make more than the peer may want to read.
+
+        Raises ConnectionResetError when the connection is closed, or is while this waits.
+        """
+        if self._batch:
+            self._push_batch()
+        if self.status is CLOSED:
+            raise ConnectionResetError(f"connection {self.id} is closed: nothing more can be sent")
+        if self.get_send_buffer_queue_size() >= self.max_send_buffer_size:
+            self._waiting.append(room := asyncio.get_running_loop().create_future())
+            await room
+
+    def _wake(self, problem: Exception | None = None) -> None:
+        """Let those go on who wait for room, or tell them that there will be none."""
+        waiting, self._waiting = self._waiting, []
+        for room in waiting:
+            if not room.done():
+                room.set_exception(problem) if problem else room.set_result(None)
+
+    def _fall_silent(self) -> None:
+        """Write what is queued, then FIN; a connection that does not stand yet does so later."""
+        if self._batch:
+            self._push_batch()
+        self._silent, self._simple, self._room = True, False, None  # no batch can be merely bytes any more
+        if self._transport:
+            try:
+                self._transport.write_eof()
+            except OSError:
+                pass  # the peer is gone: what is read next tells it
 
     def send(self, message: Any, raw: bool = False) -> bool | None:
         """Send one message; `raw` sends bytes as they are, without the protocol's framing.
@@ -73,7 +111,7 @@ class Sender(ConnectionCallbacks, Endpoints):
 
     def _send_framed(self, message: Any, raw: bool) -> bool | None:
         """What is not simply bytes for a batch that one join frames."""
-        if self.status is not ESTABLISHED:
+        if self.status is not ESTABLISHED or self._silent:
             return False
         try:
             if self._room is not None and not raw:
@@ -124,7 +162,7 @@ class Sender(ConnectionCallbacks, Endpoints):
         transport = self._transport
         if transport.is_closing():
             return self._refuse("client closed")
-        if not data:
+        if not data or self._silent:
             return None
         was_full = self._congested and self._is_full()
         self._pushed += len(data)
@@ -132,12 +170,15 @@ class Sender(ConnectionCallbacks, Endpoints):
         if not self._congested:
             return True
         if self._is_full() and not was_full:  # once for each time that it fills up (FLOW-003)
-            statistics.buffer_full += 1
-            self._tell("on_buffer_full")
+            self._filled()
         return None
 
     def _is_full(self) -> bool:
         return self.get_send_buffer_queue_size() >= self.max_send_buffer_size
+
+    def _filled(self) -> None:
+        statistics.buffer_full += 1
+        self._tell("on_buffer_full")
 
     def _refuse(self, reason: str) -> bool:
         statistics.send_fail += 1
@@ -151,4 +192,4 @@ class Sender(ConnectionCallbacks, Endpoints):
     @property
     def bytes_written(self) -> int:
         """Bytes that the kernel has taken, framing included (TCP-008)."""
-        return self._pushed - self.get_send_buffer_queue_size()
+        return self._pushed - (self._transport.get_write_buffer_size() if self._transport else 0)

@@ -1,24 +1,29 @@
 """The server that the conformance suite judges, and the best example of the API: `refworker.testee start`.
 
 A service is offered where its port stands in the environment: PORT_TCP, PORT_TEXT, PORT_FRAME,
-PORT_WEBSOCKET, PORT_UDP, PORT_CUSTOM, PORT_TASK, PORT_RELAY, PORT_PROBE_CONTROL (and _TEXT, _WEBSOCKET,
-_TCP), PORT_TLS and PORT_WSS, which need the files CERT and KEY; `unix` where UNIX_PATH says at which path.
-Also read: MAX_PACKAGE_SIZE in bytes, PID_FILE, LOG_FILE, OUTBOX (the file that `send_mail` appends to) and
-VERSION_FILE (the file whose text `version` gives).
+PORT_WEBSOCKET, PORT_UDP, PORT_CUSTOM, PORT_TASK, PORT_RELAY, PORT_PIPE (wants PORT_TCP), PORT_FLOW,
+PORT_AUTH, PORT_HEARTBEAT, PORT_PROBE_CONTROL (and _TEXT, _WEBSOCKET, _TCP), PORT_TLS and PORT_WSS, which need
+the files CERT and KEY; `unix` where UNIX_PATH says at which path. Also read: MAX_PACKAGE_SIZE in bytes,
+PID_FILE, LOG_FILE, OUTBOX (the file that `send_mail` appends to) and VERSION_FILE (the file whose text
+`version` gives).
 """
 
 import asyncio
 import json
 import os
+import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 from refworker import (
+    AsyncTcpConnection,
     Dispatcher,
     TaskError,
     TaskWorker,
     TcpConnection,
+    Timer,
     UdpConnection,
     Worker,
     run_all,
@@ -31,7 +36,10 @@ VERSION = Path(file).read_text() if (file := os.environ.get("VERSION_FILE")) and
 """Read when this code is loaded: a reload must bring the new text."""
 
 HOST = "127.0.0.1"
-SERVICES = ("tcp", "text", "frame", "websocket", "udp", "custom", "task", "relay", "tls", "wss")
+SERVICES = (
+    *("tcp", "text", "frame", "websocket", "udp", "custom", "task", "relay", "tls", "wss"),
+    *("pipe", "flow", "auth", "heartbeat"),
+)
 PROBES = ("control", "text", "websocket", "tcp")
 TASKS = (
     "echo",
@@ -225,6 +233,70 @@ def offer_echoes(port: dict[str, str | None]) -> None:
         careful(Worker(f"text://{path}", transport="unix", name="unix", count=2, on_message=echo))
 
 
+PRODUCE = re.compile(rb"produce (\d{1,15})")
+PAUSE = re.compile(rb"pause (\d{1,6}(?:\.\d{1,6})?)")
+CHUNK = b"x" * 65536
+
+
+async def flow(connection: TcpConnection, message: bytes) -> None:
+    """`produce N` and `pause S`; an echo for everything else. Whoever does not read is not read."""
+    if match := PRODUCE.fullmatch(message):
+        await produce(connection, int(match[1]))
+    elif match := PAUSE.fullmatch(message):
+        connection.pause_recv()
+        Timer.delay(float(match[1]), connection.resume_recv)
+    else:
+        connection.send(message)
+        await connection.drain()
+
+
+async def produce(connection: TcpConnection, size: int) -> None:
+    """So many bytes, and never more of them in memory than the send buffer may hold."""
+    while size > 0:
+        connection.send(CHUNK[:size], raw=True)
+        size -= len(CHUNK)
+        await connection.drain()
+    connection.send(b"")
+
+
+def auth(connection: TcpConnection, message: bytes) -> None:
+    """`login` first, and within a second; then an echo."""
+    if connection.confirmed:
+        connection.send(message)
+    elif message == b"login":
+        connection.confirm()
+        connection.send(b"welcome")
+    else:
+        connection.close()
+
+
+def pipe_to(address: str) -> Callable[[TcpConnection], None]:
+    """What a connection does first: it is piped both ways to an address."""
+
+    def proxy(connection: TcpConnection) -> None:
+        backend = AsyncTcpConnection(address)
+        connection.pipe(backend)
+        backend.pipe(connection)
+        backend.connect()
+
+    return proxy
+
+
+def offer_flow(port: dict[str, str | None]) -> None:
+    """The services about time and speed, where their ports are given."""
+    if port["pipe"] and port["tcp"]:
+        proxy = pipe_to(f"tcp://{HOST}:{port['tcp']}")
+        Worker(f"tcp://{HOST}:{port['pipe']}", name="pipe", on_connect=proxy)
+    if port["flow"]:
+        Worker(f"text://{HOST}:{port['flow']}", name="flow", on_message=flow)
+    if port["auth"]:
+        careful(Worker(f"text://{HOST}:{port['auth']}", name="auth", on_message=auth, auth_timeout=1.0))
+    if port["heartbeat"]:
+        address = f"text://{HOST}:{port['heartbeat']}"
+        worker = Worker(address, name="heartbeat", on_message=echo, idle_timeout=2.0, life="messages")
+        careful(worker)
+
+
 def main() -> None:
     """Offer every service whose port is given, and obey the command line."""
     port = {name: os.environ.get(f"PORT_{name.upper()}") for name in SERVICES}
@@ -238,6 +310,7 @@ def main() -> None:
         Relay(Worker(f"websocket://{HOST}:{port['relay']}", name="relay"), tasks)
     if probes := probe_ports():
         ProbeService(probes)
+    offer_flow(port)
     run_all(pid_file=os.environ.get("PID_FILE"), log_file=os.environ.get("LOG_FILE"))
 
 

@@ -30,6 +30,7 @@ from typing import Any, Self
 from refworker.address import Address
 from refworker.callbacks import Callback, ConnectionCallbacks, Function, logger, set_callbacks
 from refworker.connection import TcpConnection
+from refworker.idle import watch_of
 from refworker.listener import check, explained, listen, parse, port_of
 from refworker.protocols.registry import Factory
 from refworker.quota import Quota
@@ -97,6 +98,10 @@ class Worker(ConnectionCallbacks):
         socket_mode: int | None = None,
         reloadable: bool = True,
         quota: Quota | None = None,
+        idle_timeout: float | None = None,
+        ping_interval: float | None = None,
+        auth_timeout: float | None = None,
+        life: str = "bytes",
         **callbacks: Any,
     ) -> None:
         """Take notes; nothing is opened yet.
@@ -111,8 +116,12 @@ class Worker(ConnectionCallbacks):
         clients as well, unless it is to be `v6_only`. The file of a Unix socket gets the permissions
         `socket_mode`, such as 0o660, and belongs to `user` and `group`; it is removed when the service stops.
         A reload leaves the processes of a worker that is not `reloadable` alone. After its `quota` a process
-        is replaced. Raises AddressError for an address that cannot be meant, TypeError for an unknown
-        callback, ValueError for options that do not go together.
+        is replaced. All timeouts are in seconds. A connection that is silent for `idle_timeout` is closed;
+        `life` says what breaks the silence, any `bytes` or only whole `messages`. A WebSocket that is silent
+        for `ping_interval` is sent a Ping, and closed if that goes on for as long again, or until
+        `idle_timeout`. Who is not known for whom he is by `connection.confirm()` within `auth_timeout` is
+        closed. Raises AddressError for an address that cannot be meant, TypeError for an unknown callback,
+        ValueError for options that do not go together.
         """
         if count < 1:
             raise ValueError(f"count is the number of processes, at least 1, not {count}")
@@ -121,6 +130,7 @@ class Worker(ConnectionCallbacks):
         self.user, self.group, self.quota = user, group, quota or Quota()
         self.reuse_port, self.reloadable = reuse_port, reloadable
         self.v6_only, self.socket_mode = v6_only, socket_mode
+        self.watch = watch_of(idle_timeout, ping_interval, auth_timeout, life)
         self.id = 0
         self.connections: dict[int, TcpConnection] = {}
         self._target: Address | None = None
@@ -128,6 +138,8 @@ class Worker(ConnectionCallbacks):
         if address:
             self._target, self._codec = parse(address, protocol, transport)
             check(self._target, reuse_port, socket_mode)
+            if ping_interval is not None and self._target.scheme not in ("websocket", "wss"):
+                raise ValueError(f"{address!r} has no Ping, as WebSockets have; use idle_timeout instead")
         self._ssl_options = options_of(
             address, self._target.transport if self._target else "", context, ssl_context
         )
@@ -300,7 +312,7 @@ class Worker(ConnectionCallbacks):
             _beside.remove(self)
         await self.tell("on_worker_drain")
         for connection in tuple(self.connections.values()):
-            connection.drain()
+            connection.leave()
         await self._emptied(self.stop_timeout if timeout is None else timeout)
         for connection in tuple(self.connections.values()):
             connection.destroy()

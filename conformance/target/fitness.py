@@ -119,6 +119,11 @@ def _relay(peer: Peer) -> None:
     websocket.expect(peer, Opcode.TEXT, b"pong")
 
 
+def _login(peer: Peer) -> None:
+    peer.send(b"login\n")
+    peer.expect(b"welcome\n")
+
+
 def _http(peer: Peer) -> None:
     http.expect(peer, "GET", "/", b"hello")
 
@@ -149,6 +154,10 @@ FITNESS = {
     "websocket": _WEBSOCKET,
     "wss": _WEBSOCKET,
     "relay": Fitness(_relay, websocket.upgrade),
+    "pipe": Fitness(_tcp),
+    "flow": _TEXT,
+    "auth": Fitness(_text, _login),
+    "heartbeat": _TEXT,
     "http": Fitness(_http),
     "probe.control": Fitness(_control),
     "probe.text": _TEXT,

@@ -9,6 +9,7 @@ import select
 import socket
 import ssl
 import struct
+from collections.abc import Collection
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Literal, NoReturn
@@ -50,6 +51,7 @@ class Peer:
         self.transcript = transcript
         self.number = transcript.new_peer(f"{service} {address.url}")
         self.ended: Literal["fin", "reset"] | None = None
+        self.began, self.ended_at = monotonic(), 0.0
         self._buffer = bytearray()
         self._socket = self._dial(receive_buffer, name, context)
         self._socket.setblocking(False)
@@ -103,6 +105,11 @@ class Peer:
         taken = len(data) - len(view)
         self.transcript.add(self.number, "send", data[:taken])
         return taken
+
+    def rest_a_while(self) -> None:
+        """Read nothing for a calibrated time, as a client does that has something else to do."""
+        self.transcript.add(self.number, "note", note="reads nothing for a while")
+        sleep(self.calibration.quiet)
 
     def finish(self) -> None:
         """Send FIN: no more bytes will come, answers are still read."""
@@ -200,6 +207,11 @@ class Peer:
         return self._take(len(self._buffer))
 
     @property
+    def lasted(self) -> float:
+        """Seconds from the first thought of this connection to its end, as far as that was seen."""
+        return self.ended_at - self.began
+
+    @property
     def local_port(self) -> int:
         """Our own end's port, by which the target knows this connection; 0 on a Unix socket."""
         name = self._socket.getsockname()
@@ -278,7 +290,7 @@ class Peer:
 
     def _end(self, how: Literal["fin", "reset"]) -> Literal[False]:
         if not self.ended:
-            self.ended = how
+            self.ended, self.ended_at = how, monotonic()
             self.transcript.add(self.number, "saw-fin" if how == "fin" else "saw-reset")
         return False
 
@@ -291,6 +303,21 @@ class Peer:
         """Nothing more comes: say what was due, what came and how it ended."""
         came = excerpt(seen) if seen else "nothing"
         raise Violation(self.ended or "no-answer", f"{wanted} was due, {came} came")
+
+
+def watch(peers: Collection[Peer], seconds: float) -> None:
+    """Read from many peers at once, until all have ended or so many seconds are over.
+
+    What came is in `waiting`; `ended` and `ended_at` tell how and when each of them ended.
+    """
+    limit = monotonic() + seconds
+    while (left := limit - monotonic()) > 0 and (living := [peer for peer in peers if not peer.ended]):
+        poll = select.poll()
+        known = {peer._socket.fileno(): peer for peer in living}
+        for number in known:
+            poll.register(number, select.POLLIN)
+        for number, _ in poll.poll(left * 1000):
+            known[number]._read()
 
 
 def _difference(answer: bytes, seen: bytes) -> str:

@@ -176,7 +176,7 @@ def test_a_stop_waits_for_the_rest_of_a_record() -> None:
             connection.first_word_timeout = 0  # type: ignore[misc]
             client.writer.write(record[:10])
             await until(lambda: connection._transport and connection._transport.get_extra_info("half_record"))
-            connection.drain()
+            connection.leave()
             client.writer.write(record[10:])
             assert await client.rest() == b"in two halves\n"
 

@@ -9,6 +9,7 @@ from conformance.outcomes import Inconclusive, Violation
 from conformance.target.calibration import Calibration
 from conformance.target.process import wait_until
 from conformance.wire.address import Address
+from conformance.wire.peer import watch
 from conformance.wire.transcript import Transcript
 from tests.conformance.servers import answer_first, echo_lines, echo_raw, peer, serving
 
@@ -225,3 +226,14 @@ def test_everything_is_written_down() -> None:
     kinds = [entry.kind for entry in transcript if entry.kind != "receive"]
     assert kinds == ["connect", "send", "send", "expect", "finish", "ending", "saw-fin", "close"]
     assert b"".join(entry.data for entry in transcript if entry.kind == "receive") == b"a\n"
+
+
+def test_many_peers_are_watched_at_once_until_all_have_ended() -> None:
+    with serving(answer_first(b"bye")) as address, peer(address) as one, peer(address) as other:
+        one.send(b"?")
+        watch([one, other], IMPATIENT)
+        assert (one.ended, one.waiting, other.ended) == ("fin", b"bye", None)
+        other.send(b"?")
+        watch([one, other], one.calibration.deadline)
+        assert (other.ended, other.waiting) == ("fin", b"bye")
+        assert 0 < one.lasted < other.lasted < one.calibration.deadline

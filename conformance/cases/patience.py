@@ -1,0 +1,82 @@
+"""What the cases about time and speed share: many connections, and ends that come when they are due."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from time import monotonic
+
+from conformance.case import Violation
+from conformance.target import family
+from conformance.target.canary import SPARE_MEMORY
+from conformance.target.view import Target
+from conformance.wire.peer import Peer, watch
+
+MEBIBYTE = 1024 * 1024
+SENTINEL = b"the line behind\n"
+
+
+@contextmanager
+def several(target: Target, count: int, receive_buffer: int = 0) -> Iterator[Sequence[Peer]]:
+    """This many connections, all open at the same time."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(target.connect(receive_buffer=receive_buffer)) for _ in range(count)]
+
+
+def exchange(peer: Peer, *lines: bytes) -> str:
+    """Send lines; the same come back, and nothing between them and the next one."""
+    peer.send(*lines)
+    peer.expect(b"".join(lines))
+    peer.send(SENTINEL)
+    peer.expect(SENTINEL)
+    return "echoed"
+
+
+def drip(target: Target, peers: Sequence[Peer], seconds: float, byte: bytes, pace: float) -> None:
+    """Send a message that never ends, a byte every `pace` seconds, to who is still there, for `seconds` and
+    as many more as an answer may take. Raises Violation as `run_out`.
+    """
+    limit = monotonic() + seconds + target.calibration.deadline
+    while monotonic() < limit and (living := [peer for peer in peers if not peer.ended]):
+        for peer in living:
+            peer.send(byte)
+        watch(living, min(pace, limit - monotonic()))
+    _are_over(peers, seconds)
+
+
+def run_out(target: Target, peers: Sequence[Peer], seconds: float) -> None:
+    """Let so many seconds pass for all of them at once, and as many more as an answer may take, until all
+    have ended. Raises Violation `unexpected-bytes` for what is said meanwhile, `open` for who stays.
+    """
+    watch(peers, seconds + target.calibration.deadline)
+    _are_over(peers, seconds)
+
+
+def _are_over(peers: Sequence[Peer], seconds: float) -> None:
+    for peer in peers:
+        if peer.waiting:
+            raise Violation("unexpected-bytes", f"silence was due, but {peer.waiting[:40]!r} came")
+        if not peer.ended:
+            raise Violation("open", f"not closed {seconds:g} s after it had to be, and an answer's time more")
+
+
+def not_early(target: Target, waits: Sequence[float], seconds: float) -> str:
+    """None of these waits was shorter than it had to be: by what a silence needs to be noticed, clocks of
+    different make may differ.
+    """
+    if min(waits) < seconds - target.calibration.quiet:
+        raise Violation("early", f"closed after {min(waits):.3f} s, {seconds:g} s were due")
+    return "closed"
+
+
+@contextmanager
+def little_memory(target: Target) -> Iterator[None]:
+    """What happens inside costs the target's processes no more memory than a case may leave behind."""
+    before = family.usage(target.process.family()).memory
+    yield
+    grown = family.usage(target.process.family()).memory - before
+    if grown > SPARE_MEMORY:
+        raise Violation("unbounded", f"{grown >> 20} MiB more resident, for clients that do not read")
+
+
+def left(since: float, seconds: float) -> float:
+    """What is left of so many seconds since then."""
+    return max(since + seconds - monotonic(), 0.0)
