@@ -16,6 +16,12 @@ KEEPALIVE = ((socket.TCP_KEEPIDLE, 55), (socket.TCP_KEEPINTVL, 55), (socket.TCP_
 """Seconds, seconds, probes (TCP-020)."""
 
 
+# Made and let go once: from then on glibc takes what is smaller from its heap. Otherwise the 256 KiB that an
+# event loop offers to every `recv` may be mapped, moved and unmapped again for each message, which costs more
+# than the message (malloc(3), M_MMAP_THRESHOLD: the threshold follows what is freed).
+bytes(2**20)
+
+
 class Endpoints:
     """The addresses of a connection; they stay readable after it is closed."""
 
