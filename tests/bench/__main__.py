@@ -1,6 +1,6 @@
 """`python -m tests.bench`: CPU per message, messages per second and p99, calls of tasks per second; with
 `lifecycle` what starts, stops and reloads take, with `udp` and `tls` what a datagram and a line over TLS
-cost, and with `memory` what an idle connection holds.
+cost, with `pipe` what a pipe forwards, and with `memory` what an idle connection holds.
 
 A measurement, not a test: the exit status is 0 whatever the figures are. Targets stand beside them.
 """
@@ -15,6 +15,7 @@ from tests.bench.datagrams import compare_datagrams
 from tests.bench.lifecycle import SIZES, compare_commands, reload_under_load
 from tests.bench.measure import Contender, Serving, serving
 from tests.bench.memory import compare_memory
+from tests.bench.pipes import compare_pipes
 from tests.bench.secure import compare_tls
 from tests.bench.tasks import compare_calls
 
@@ -49,6 +50,9 @@ def main() -> int:
     if "memory" in options.protocols:
         compare_memory()
         return 0
+    if "pipe" in options.protocols:
+        compare_pipes(options.rounds)
+        return 0
     if "tls" in options.protocols:
         compare_tls(options.rounds, options.seconds)
         return 0
@@ -71,7 +75,7 @@ def arguments() -> argparse.Namespace:
         nargs="*",
         default=["text", "frame"],
         metavar="WHAT",
-        help="text, frame, udp, tls, lifecycle, or memory",
+        help="text, frame, udp, tls, pipe, lifecycle, or memory",
     )
     parser.add_argument("--reloads", type=int, default=50, metavar="N", help="in a row, under live traffic")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of every server, in turns")
