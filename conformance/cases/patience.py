@@ -1,10 +1,11 @@
 """What the cases about time and speed share: many connections, and ends that come when they are due."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from time import monotonic
 
 from conformance.case import Violation
+from conformance.cases.echoing import exchange_then
 from conformance.target import family
 from conformance.target.canary import SPARE_MEMORY
 from conformance.target.view import Target
@@ -14,20 +15,7 @@ MEBIBYTE = 1024 * 1024
 SENTINEL = b"the line behind\n"
 
 
-@contextmanager
-def several(target: Target, count: int, receive_buffer: int = 0) -> Iterator[Sequence[Peer]]:
-    """This many connections, all open at the same time."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(target.connect(receive_buffer=receive_buffer)) for _ in range(count)]
-
-
-def exchange(peer: Peer, *lines: bytes) -> str:
-    """Send lines; the same come back, and nothing between them and the next one."""
-    peer.send(*lines)
-    peer.expect(b"".join(lines))
-    peer.send(SENTINEL)
-    peer.expect(SENTINEL)
-    return "echoed"
+exchange = exchange_then(SENTINEL)
 
 
 def drip(target: Target, peers: Sequence[Peer], seconds: float, byte: bytes, pace: float) -> None:

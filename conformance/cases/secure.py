@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from types import TracebackType
 
 from conformance.case import Violation
+from conformance.cases.echoing import exchange_then
 from conformance.target.view import Target
 from conformance.wire import text
 from conformance.wire.peer import Peer
@@ -24,13 +25,7 @@ def whole(flight: bytes) -> list[bytes]:
     return [flight]
 
 
-def exchange(peer: Peer, *segments: bytes) -> str:
-    """Each segment is a record; the same lines come back, and nothing between them and the next one."""
-    peer.send(*segments)
-    peer.expect(b"".join(segments))
-    peer.send(SENTINEL)
-    peer.expect(SENTINEL)
-    return "echoed"
+exchange = exchange_then(SENTINEL)
 
 
 def echoes(peer: Peer, lines: bytes) -> str:

@@ -1,7 +1,8 @@
 """Who does not log in within a second is closed (FAQ-011); who does may stay and is echoed."""
 
 from conformance.case import Violation, case
-from conformance.cases.patience import drip, exchange, not_early, run_out, several
+from conformance.cases.echoing import several
+from conformance.cases.patience import drip, exchange, not_early, run_out
 from conformance.target.view import Target
 from conformance.wire.peer import Peer, watch
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Violation, case
 from conformance.cases.apart import put_together
+from conformance.cases.echoing import exchange_then
 from conformance.exploration import explore
 from conformance.strategies import garbage, split_streams
 from conformance.target.view import Target
@@ -33,13 +34,7 @@ def complete(stream: bytes) -> bytes:
     return stream[:end]
 
 
-def exchange(peer: Peer, *segments: bytes) -> str:
-    """Send whole messages in these segments; they come back, and then the answer to one more."""
-    peer.send(*segments)
-    peer.expect(b"".join(segments))
-    peer.send(SENTINEL)
-    peer.expect(SENTINEL)
-    return "echoed"
+exchange = exchange_then(SENTINEL)
 
 
 def exchange_behind(peer: Peer, tail: bytes) -> str:

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from time import monotonic
 
 from conformance.case import Violation, case
+from conformance.cases.echoing import several
 from conformance.cases.patience import (
     MEBIBYTE,
     SENTINEL,
     exchange,
     left,
     little_memory,
-    several,
 )
 from conformance.target.view import Target
 from conformance.wire.peer import Peer

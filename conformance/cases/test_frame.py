@@ -7,6 +7,7 @@ case: it is the fitness of the service.
 
 from conformance.case import case
 from conformance.cases.apart import put_together
+from conformance.cases.echoing import exchange_then
 from conformance.exploration import explore
 from conformance.strategies import garbage, messages, near_valid_frames, split_streams
 from conformance.target.view import Target
@@ -23,11 +24,7 @@ CLOSED = {"fin": "pass", "reset": "pass"}
 
 def exchange(peer: Peer, segments: list[bytes], answer: bytes) -> str:
     """Send the segments; exactly `answer` comes, and after it the answer to the next frame."""
-    peer.send(*segments)
-    peer.expect(answer)
-    peer.send(SENTINEL)
-    peer.expect(SENTINEL)
-    return "echoed"
+    return exchange_then(SENTINEL)(peer, *segments, answer=answer)
 
 
 def echoes(target: Target, *segments: bytes) -> str:

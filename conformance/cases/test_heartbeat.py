@@ -3,7 +3,8 @@
 from time import monotonic
 
 from conformance.case import case
-from conformance.cases.patience import drip, exchange, left, not_early, run_out, several
+from conformance.cases.echoing import several
+from conformance.cases.patience import drip, exchange, left, not_early, run_out
 from conformance.target.view import Target
 from conformance.wire.peer import watch
 

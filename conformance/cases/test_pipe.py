@@ -1,13 +1,8 @@
 """A connection piped both ways to the echo service `tcp`: an echo again, if the pipe holds (FLOW-008)."""
 
-import itertools
-
-from hypothesis import strategies as st
-
 from conformance.case import Violation, case
-from conformance.cases.patience import MEBIBYTE, SENTINEL, exchange, little_memory, several
-from conformance.exploration import explore
-from conformance.strategies import split_streams
+from conformance.cases.echoing import any_split, pieces, pipelined, several
+from conformance.cases.patience import MEBIBYTE, SENTINEL, exchange, little_memory
 from conformance.target.view import Target
 from conformance.wire.peer import Peer
 
@@ -26,31 +21,20 @@ CROWD = 40
 @case("pipe/stream/random-mebibyte", service="pipe", requirements=("FLOW-008", "TCP-001"), accept=ECHOED)
 def test_random_mebibyte(target: Target) -> str:
     """A mebibyte of random bytes in random pieces comes back as it was."""
-    stream = target.random.randbytes(MEBIBYTE)
-    cuts = sorted(target.random.sample(range(1, len(stream)), 40))
     with target.connect() as peer:
-        return exchange(peer, *(stream[a:b] for a, b in itertools.pairwise([0, *cuts, len(stream)])))
+        return exchange(peer, *pieces(target, target.random.randbytes(MEBIBYTE), 41))
 
 
 @case("pipe/stream/any-split", service="pipe", requirements=("FLOW-008",), accept=ECHOED, explores=True)
 def test_any_split(target: Target) -> str:
     """However bytes are cut into segments, also the very first, the same come back."""
-
-    def check(segments: list[bytes]) -> None:
-        with target.connect() as peer:
-            exchange(peer, *segments)
-
-    explore(target, split_streams(st.binary(min_size=1, max_size=3000), most=3), check)
-    return "echoed"
+    return any_split(target, exchange)
 
 
 @case("pipe/stream/pipelined", service="pipe", requirements=("FLOW-008",), accept=ECHOED)
 def test_pipelined(target: Target) -> str:
     """Two thousand small writes without waiting for answers come back in that order."""
-    with target.connect() as peer:
-        peer.send(*(b"%d " % number for number in range(2000)), gap=0.0)
-        peer.expect(b"".join(b"%d " % number for number in range(2000)))
-        return exchange(peer)
+    return pipelined(target, exchange)
 
 
 @case("pipe/stream/slow-reader", service="pipe", requirements=("FLOW-008", "FLOW-004"), accept=ECHOED)

@@ -4,19 +4,15 @@ An echo tells everything about bytes: none lost, none added, none in the wrong p
 connection. What a server does to its own application (callbacks, counters, limits) it cannot tell.
 """
 
-import itertools
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from statistics import median
 from time import monotonic
 
-from hypothesis import strategies as st
-
 from conformance.case import Violation, case
-from conformance.exploration import explore
+from conformance.cases.echoing import any_split, exchange_then, pieces, pipelined, several
 from conformance.outcomes import Observation
-from conformance.strategies import split_streams
 from conformance.target.view import Target
 from conformance.wire.peer import Peer
 
@@ -38,26 +34,7 @@ CROWD = 100
 """Connections at once; more than any backlog that somebody set to a handful."""
 
 
-def exchange(peer: Peer, *segments: bytes) -> str:
-    """Send the segments; the same bytes come back, and nothing between them and the next ones."""
-    peer.send(*segments)
-    peer.expect(b"".join(segments))
-    peer.send(SENTINEL)
-    peer.expect(SENTINEL)
-    return "echoed"
-
-
-def pieces(target: Target, stream: bytes, count: int) -> list[bytes]:
-    """The stream cut at random into `count` segments."""
-    cuts = sorted(target.random.sample(range(1, len(stream)), count - 1))
-    return [stream[start:end] for start, end in itertools.pairwise([0, *cuts, len(stream)])]
-
-
-@contextmanager
-def several(target: Target, count: int) -> Iterator[Sequence[Peer]]:
-    """This many connections, all open at the same time."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(target.connect()) for _ in range(count)]
+exchange = exchange_then(SENTINEL)
 
 
 @case("tcp/stream/random-mebibyte", service="tcp", requirements=("TCP-001",), accept=ECHOED)
@@ -102,22 +79,13 @@ def test_speaks_when_spoken_to(target: Target) -> str:
 @case("tcp/stream/any-split", service="tcp", requirements=("TCP-001",), accept=ECHOED, explores=True)
 def test_any_split(target: Target) -> str:
     """However bytes are cut into segments, the same come back."""
-
-    def check(segments: list[bytes]) -> None:
-        with target.connect() as peer:
-            exchange(peer, *segments)
-
-    explore(target, split_streams(st.binary(min_size=1, max_size=3000), most=3), check)
-    return "echoed"
+    return any_split(target, exchange)
 
 
 @case("tcp/stream/pipelined", service="tcp", requirements=("TCP-001",), accept=ECHOED)
 def test_pipelined(target: Target) -> str:
     """Two thousand small writes without waiting for answers come back in that order."""
-    with target.connect() as peer:
-        peer.send(*(b"%d " % number for number in range(2000)), gap=0.0)
-        peer.expect(b"".join(b"%d " % number for number in range(2000)))
-        return exchange(peer)
+    return pipelined(target, exchange)
 
 
 @case(

@@ -7,6 +7,7 @@ A plain line, whole and in one segment, is no case: it is the fitness of the ser
 
 from conformance.case import case
 from conformance.cases.apart import put_together
+from conformance.cases.echoing import exchange_then
 from conformance.exploration import explore
 from conformance.strategies import garbage, lines, messages, split_streams
 from conformance.target.view import Target
@@ -19,11 +20,7 @@ ECHOED = {"echoed": "pass"}
 
 def exchange(peer: Peer, segments: list[bytes], answer: bytes) -> str:
     """Send the segments; exactly `answer` comes, and after it the answer to the next line."""
-    peer.send(*segments)
-    peer.expect(answer)
-    peer.send(text.encode(SENTINEL))
-    peer.expect(text.encode(SENTINEL))
-    return "echoed"
+    return exchange_then(text.encode(SENTINEL))(peer, *segments, answer=answer)
 
 
 @case("text/framing/carriage-returns-dropped", service="text", requirements=("TEXT-001",), accept=ECHOED)

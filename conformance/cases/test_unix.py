@@ -5,11 +5,9 @@ own. Its kernel buffers are small, so that short writes come early; a client usu
 nothing is sent over a wire, so that the end of a connection is seen at once.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-
 from conformance.case import Violation, case
 from conformance.cases.apart import put_together
+from conformance.cases.echoing import exchange_then, several
 from conformance.cases.processes import run
 from conformance.exploration import explore
 from conformance.strategies import lines, split_streams
@@ -29,20 +27,7 @@ CROWD = 100
 """Connections at once."""
 
 
-def exchange(peer: Peer, *segments: bytes, answer: bytes | None = None) -> str:
-    """Send the segments; `answer` comes, by default the same bytes, and right behind it the next answer."""
-    peer.send(*segments)
-    peer.expect(b"".join(segments) if answer is None else answer)
-    peer.send(SENTINEL)
-    peer.expect(SENTINEL)
-    return "echoed"
-
-
-@contextmanager
-def several(target: Target, count: int) -> Iterator[Sequence[Peer]]:
-    """This many connections, all open at the same time."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(target.connect()) for _ in range(count)]
+exchange = exchange_then(SENTINEL)
 
 
 # --- messages ----------------------------------------------------------------------------------------------
