@@ -91,10 +91,15 @@ def test_a_target_that_broke_in_between_has_failed() -> None:
 
 
 def test_fuzzing_goes_on_until_its_time_is_over() -> None:
-    with target(fuzz=0.5) as subject:
-        seen: list[int] = []
-        explore(subject, st.integers(), seen.append)
-    assert len(seen) > exploration.ROUND
+    seen: list[int] = []
+
+    def enough(number: int) -> None:
+        seen.append(number)
+        if len(seen) > exploration.ROUND:
+            raise Violation("enough", "a second round has begun")
+
+    with target(fuzz=60) as subject, pytest.raises(Violation):
+        explore(subject, st.integers(), enough)
 
 
 def test_a_property_is_marked() -> None:
