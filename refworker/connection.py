@@ -111,6 +111,8 @@ class TcpConnection(Sender, asyncio.Protocol):
         self._transport = transport
         if self.status is CLOSED:
             transport.abort()
+        elif self.draining:
+            self._deadline(self.first_word_timeout, self._unmade)
 
     def handshake_failed(self, reason: str) -> None:
         """Nobody has seen this connection; the log is enough (TLS-004)."""
@@ -182,9 +184,7 @@ class TcpConnection(Sender, asyncio.Protocol):
     # -- reading -----------------------------------------------------------------------------------
 
     def _handle(self, items: Iterable[Any]) -> None:
-        """Handle items in order until one stalls the connection; then write what was said meanwhile. Never
-        called from inside a handler: there the loop below goes on by itself.
-        """
+        """Handle items in order until one stalls the connection, never from inside a handler; then write."""
         batch: list[bytes] = []
         self._batch = batch
         if self._simple and not self._congested and self.status is ESTABLISHED:
@@ -324,7 +324,7 @@ class TcpConnection(Sender, asyncio.Protocol):
         for, and so is the first word of a new client, for `first_word_timeout` (LIFE-068, LIFE-069).
         """
         self.draining = self._leaving = True
-        if self.status is Status.INITIAL:
+        if self._transport and self.status is Status.INITIAL:  # a handshake is under way
             self._deadline(self.first_word_timeout, self._unmade)
         self._leave()
 
