@@ -95,15 +95,6 @@ class TcpConnection(Sender, asyncio.Protocol):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def max_package_size(self) -> int:
-        """Limit of one received message's payload in bytes; may be set."""
-        return self._codec.max_package_size
-
-    @max_package_size.setter
-    def max_package_size(self, size: int) -> None:
-        self._codec.max_package_size = size
-
     # -- the transport's side ----------------------------------------------------------------------
 
     def handshake_begun(self, transport: asyncio.Transport) -> None:
@@ -196,10 +187,8 @@ class TcpConnection(Sender, asyncio.Protocol):
                 if type(item) is not bytes and isinstance(item, Signal):  # the first test spares most of them
                     self._obey(item)
                     messages -= 1
-                elif (handler := self._on_message) is not None and (
-                    result := handler(self, item)
-                ) is not None:
-                    self._await(result)
+                elif (handler := self._on_message) is not None and (owed := handler(self, item)) is not None:
+                    self._await(owed)
                 messages += 1
                 if self._stalled:
                     break

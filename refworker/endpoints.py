@@ -95,6 +95,15 @@ class Endpoints:
         return self._address("sockname")
 
     @property
+    def max_package_size(self) -> int:
+        """Limit of one received message's payload in bytes; may be set."""
+        return self._codec.max_package_size
+
+    @max_package_size.setter
+    def max_package_size(self, size: int) -> None:
+        self._codec.max_package_size = size
+
+    @property
     def protocol_name(self) -> str:
         """What lists of connections call the protocol: `Text`, `WebSocket`, or `tcp` for none."""
         return self._codec.name

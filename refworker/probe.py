@@ -33,10 +33,18 @@ class Log:
         events, self.events = self.events, []
         return events
 
+    def connected(self, connection: TcpConnection) -> None:
+        """Note that a connection stands, and with whom."""
+        self.add("connect", connection, connection.get_remote_address())
+
+    def closed(self, connection: TcpConnection) -> None:
+        """Note that a connection is gone, and its status."""
+        self.add("close", connection, int(connection.status))
+
     def listen_to(self, source: Any) -> None:
         """Note the callbacks of a worker or connection, except its messages."""
-        source.on_connect = lambda c: self.add("connect", c, c.get_remote_address())
-        source.on_close = lambda c: self.add("close", c, int(c.status))
+        source.on_connect = self.connected
+        source.on_close = self.closed
         source.on_error = lambda c, code, reason: self.add("error", c, [code, reason])
         source.on_buffer_full = lambda c: self.add("buffer_full", c, c.get_send_buffer_queue_size())
         source.on_buffer_drain = lambda c: self.add("buffer_drain", c)
@@ -124,13 +132,13 @@ class Clients:
 
     def connected(self, connection: AsyncTcpConnection, greeting: Any) -> None:
         """The connection stands."""
-        self.log.add("connect", connection, connection.get_remote_address())
+        self.log.connected(connection)
         if greeting is not None:
             connection.send(greeting)
 
     def closed(self, connection: AsyncTcpConnection, delay: float | None) -> None:
         """The connection is gone."""
-        self.log.add("close", connection, int(connection.status))
+        self.log.closed(connection)
         if delay is not None:
             Timer.delay(delay, connection.connect)
 

@@ -214,15 +214,6 @@ class Datagrams(ConnectionCallbacks, Endpoints):
                 return
 
     @property
-    def max_package_size(self) -> int:
-        """Limit of one message's payload in bytes, where a protocol has messages inside datagrams."""
-        return self._codec.max_package_size
-
-    @max_package_size.setter
-    def max_package_size(self, size: int) -> None:
-        self._codec.max_package_size = size
-
-    @property
     def protocol_name(self) -> str:
         """`Text`, or `udp` for none."""
         return "udp" if isinstance(self._codec, Raw) else self._codec.name

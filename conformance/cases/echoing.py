@@ -75,3 +75,43 @@ def pipelined(target: Target, exchange: Exchange) -> str:
         peer.send(*(b"%d " % number for number in range(2000)), gap=0.0)
         peer.expect(WRITES)
         return exchange(peer)
+
+
+def in_turns(target: Target, exchange: Exchange, count: int, end: bytes) -> str:
+    """Many connections at once, written to in turns: each gets its own bytes, and no others."""
+    with several(target, count) as peers:
+        for turn in range(3):
+            for number, peer in enumerate(peers):
+                peer.send(b"turn %d of %d%s" % (turn, number, end))
+        for number, peer in enumerate(peers):
+            peer.expect(b"".join(b"turn %d of %d%s" % (turn, number, end) for turn in range(3)))
+            exchange(peer)
+    return "echoed"
+
+
+def beside_a_sleeper(
+    target: Target,
+    exchange: Exchange,
+    flood: bytes,
+    *,
+    end: bytes = b"",
+    count: int = 8,
+    receive_buffer: int = 0,
+) -> str:
+    """While one client takes no answer to a flood, others, old and new, are served."""
+    with several(target, count) as neighbours, target.connect(receive_buffer=receive_buffer) as sleeper:
+        sleeper.flood(flood)
+        for peer in neighbours:
+            exchange(peer, b"old" + end)
+        with several(target, count) as newcomers:
+            for peer in newcomers:
+                exchange(peer, b"new" + end)
+    return "unharmed"
+
+
+def last_words(peer: Peer, words: bytes, answer: bytes | None = None) -> str:
+    """Words and FIN in one breath: `answer` comes, by default the same words; how the stream ends then."""
+    peer.send(words)
+    peer.finish()
+    peer.expect(words if answer is None else answer)
+    return peer.ending()

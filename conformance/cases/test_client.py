@@ -6,7 +6,7 @@ its application heard of it.
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -225,51 +225,61 @@ def test_wrong_address(target: Target) -> str:
     return "as-asked"
 
 
-@case("client/socks/refused", service=SERVICE, requirements=("CLIENT-014",), accept=AS_ASKED)
-def test_socks_refused(target: Target) -> str:
-    """A SOCKS5 proxy that refuses is a failed connection, and hears nothing that was meant for the peer."""
+def through(target: Target, kind: str, opening: Callable[[Caller], None], granted: bytes) -> str:
+    """The proxy is asked, and grants; what comes behind its last word is the peer's first."""
     with listening(target) as (service, listener):
-        options = {"proxy_socks5": f"{HOST}:{listener.port}"}
-        me = opened(service, 9, send=["secret"], options=options)
+        me = opened(service, 9, send=["hello"], options={kind: f"{HOST}:{listener.port}"})
         with listener.caller() as caller:
-            caller.expect(b"\5\1\0")
-            caller.sock.sendall(b"\5\0")
-            caller.expect(b"\5\1\0\3\x09127.0.0.1\0\x09")
-            caller.sock.sendall(b"\5\5\0\1\0\0\0\0\0\0")
-            log = service.until(me, "close")
-            check(caller.sock.recv(64) == b"", "no byte for the peer", "some")
-    check([event.callback for event in log] == ["error", "close"], "error, then close", log)
-    return "as-asked"
-
-
-@case("client/socks/through", service=SERVICE, requirements=("CLIENT-014",), accept=AS_ASKED)
-def test_socks_through(target: Target) -> str:
-    """Through a SOCKS5 proxy; what comes behind its last word is the peer's first."""
-    with listening(target) as (service, listener):
-        me = opened(service, 9, send=["hello"], options={"proxy_socks5": f"{HOST}:{listener.port}"})
-        with listener.caller() as caller:
-            caller.expect(b"\5\1\0")
-            caller.sock.sendall(b"\5\0")
-            caller.expect(b"\5\1\0\3\x09127.0.0.1\0\x09")
-            caller.sock.sendall(b"\5\0\0\1\x7f\0\0\1\0\x09first\n")
+            opening(caller)
+            caller.sock.sendall(granted + b"first\n")
             caller.expect(b"hello\n")
             log = service.until(me, "message")
     check(details(log, "message") == ["first"], "the peer's first message", details(log, "message"))
     return "as-asked"
 
 
+def refused(target: Target, kind: str, opening: Callable[[Caller], None], refusal: bytes) -> str:
+    """The proxy is asked, and refuses: a failed connection, and no byte that was meant for the peer."""
+    with listening(target) as (service, listener):
+        me = opened(service, 9, send=["secret"], options={kind: f"{HOST}:{listener.port}"})
+        with listener.caller() as caller:
+            opening(caller)
+            caller.sock.sendall(refusal)
+            log = service.until(me, "close")
+            check(caller.sock.recv(64) == b"", "no byte for the peer", "some")
+    check([event.callback for event in log] == ["error", "close"], "error, then close", log)
+    return "as-asked"
+
+
+def asked_for_name(caller: Caller) -> None:
+    """A SOCKS5 proxy is greeted, and asked for the peer (RFC 1928)."""
+    caller.expect(b"\5\1\0")
+    caller.sock.sendall(b"\5\0")
+    caller.expect(b"\5\1\0\3\x09127.0.0.1\0\x09")
+
+
+def asked_for_tunnel(caller: Caller) -> None:
+    """An HTTP proxy is asked for a tunnel to the peer."""
+    caller.asks_for_tunnel("127.0.0.1:9")
+
+
+@case("client/socks/refused", service=SERVICE, requirements=("CLIENT-014",), accept=AS_ASKED)
+def test_socks_refused(target: Target) -> str:
+    """A SOCKS5 proxy that refuses is a failed connection, and hears nothing that was meant for the peer."""
+    return refused(target, "proxy_socks5", asked_for_name, b"\5\5\0\1\0\0\0\0\0\0")
+
+
+@case("client/socks/through", service=SERVICE, requirements=("CLIENT-014",), accept=AS_ASKED)
+def test_socks_through(target: Target) -> str:
+    """Through a SOCKS5 proxy; what comes behind its last word is the peer's first."""
+    return through(target, "proxy_socks5", asked_for_name, b"\5\0\0\1\x7f\0\0\1\0\x09")
+
+
 @case("client/http-proxy/through", service=SERVICE, requirements=("CLIENT-012",), accept=AS_ASKED)
 def test_http_proxy_through(target: Target) -> str:
     """Through an HTTP proxy with any 2xx; what comes behind its head is the peer's first."""
     for status in (b"200 OK", b"204 No Content"):
-        with listening(target) as (service, listener):
-            me = opened(service, 9, send=["hello"], options={"proxy_http": f"{HOST}:{listener.port}"})
-            with listener.caller() as caller:
-                caller.asks_for_tunnel("127.0.0.1:9")
-                caller.sock.sendall(b"HTTP/1.1 " + status + b"\r\n\r\nfirst\n")
-                caller.expect(b"hello\n")
-                log = service.until(me, "message")
-        check(details(log, "message") == ["first"], "the peer's first message", details(log, "message"))
+        through(target, "proxy_http", asked_for_tunnel, b"HTTP/1.1 " + status + b"\r\n\r\n")
     return "as-asked"
 
 
@@ -277,14 +287,7 @@ def test_http_proxy_through(target: Target) -> str:
 def test_http_proxy_refused(target: Target) -> str:
     """Anything but a 2xx is a failed connection, and nothing that was meant for the peer is said."""
     for answer in (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", b"220 mail ready\r\n\r\n"):
-        with listening(target) as (service, listener):
-            me = opened(service, 9, send=["secret"], options={"proxy_http": f"{HOST}:{listener.port}"})
-            with listener.caller() as caller:
-                caller.asks_for_tunnel("127.0.0.1:9")
-                caller.sock.sendall(answer)
-                log = service.until(me, "close")
-                check(caller.sock.recv(64) == b"", "no byte for the peer", "some")
-        check([event.callback for event in log] == ["error", "close"], "error, then close", log)
+        refused(target, "proxy_http", asked_for_tunnel, answer)
     return "as-asked"
 
 

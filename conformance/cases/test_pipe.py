@@ -1,7 +1,15 @@
 """A connection piped both ways to the echo service `tcp`: an echo again, if the pipe holds (FLOW-008)."""
 
 from conformance.case import Violation, case
-from conformance.cases.echoing import any_split, pieces, pipelined, several
+from conformance.cases.echoing import (
+    any_split,
+    beside_a_sleeper,
+    in_turns,
+    last_words,
+    pieces,
+    pipelined,
+    several,
+)
 from conformance.cases.patience import MEBIBYTE, SENTINEL, exchange, little_memory
 from conformance.target.view import Target
 from conformance.wire.peer import Peer
@@ -70,27 +78,13 @@ def test_pipe_bounded(target: Target) -> str:
 @case("pipe/flow/others-are-served", service="pipe", requirements=("FLOW-008", "FLOW-009"), accept=UNHARMED)
 def test_pipe_others_are_served(target: Target) -> str:
     """While one pipe is stuck, others, old and new, go on."""
-    with several(target, 4) as neighbours, target.connect(receive_buffer=4096) as sleeper:
-        sleeper.flood(bytes(FLOOD))
-        for peer in neighbours:
-            exchange(peer, b"old")
-        with several(target, 4) as newcomers:
-            for peer in newcomers:
-                exchange(peer, b"new")
-    return "unharmed"
+    return beside_a_sleeper(target, exchange, bytes(FLOOD), count=4, receive_buffer=4096)
 
 
 @case("pipe/order/many-at-once", service="pipe", requirements=("FLOW-008",), accept=ECHOED)
 def test_many_at_once(target: Target) -> str:
     """Many pipes at once, written to in turns: each gives back its own bytes and no others."""
-    with several(target, CROWD) as peers:
-        for turn in range(3):
-            for number, peer in enumerate(peers):
-                peer.send(b"turn %d of %d;" % (turn, number))
-        for number, peer in enumerate(peers):
-            peer.expect(b"".join(b"turn %d of %d;" % (turn, number) for turn in range(3)))
-            exchange(peer)
-    return "echoed"
+    return in_turns(target, exchange, CROWD, b";")
 
 
 @case("pipe/start/all-in-one-breath", service="pipe", requirements=("FLOW-008",), accept={"fin": "pass"})
@@ -98,10 +92,7 @@ def test_all_in_one_breath(target: Target) -> str:
     """Bytes and FIN in the moment of the connection, before the other side of the pipe can stand."""
     for number in range(CROWD):
         with target.connect() as peer:
-            peer.send(b"first and last of %d" % number)
-            peer.finish()
-            peer.expect(b"first and last of %d" % number)
-            if (ending := peer.ending()) != "fin":
+            if (ending := last_words(peer, b"first and last of %d" % number)) != "fin":
                 return ending
     return "fin"
 
@@ -121,10 +112,7 @@ def test_half_close(target: Target) -> str:
     """A FIN is passed on as a FIN: the echo comes back all the same, and then the echo's own FIN."""
     with target.connect() as peer:
         exchange(peer, b"a pipe that stands")
-        peer.send(b"last words")
-        peer.finish()
-        peer.expect(b"last words")
-        return peer.ending()
+        return last_words(peer, b"last words")
 
 
 @case("pipe/ending/without-a-word", service="pipe", requirements=("FLOW-008",), accept={"fin": "pass"})

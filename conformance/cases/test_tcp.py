@@ -11,7 +11,16 @@ from statistics import median
 from time import monotonic
 
 from conformance.case import Violation, case
-from conformance.cases.echoing import any_split, exchange_then, pieces, pipelined, several
+from conformance.cases.echoing import (
+    any_split,
+    beside_a_sleeper,
+    exchange_then,
+    in_turns,
+    last_words,
+    pieces,
+    pipelined,
+    several,
+)
 from conformance.outcomes import Observation
 from conformance.target.view import Target
 from conformance.wire.peer import Peer
@@ -108,14 +117,7 @@ def test_equal_bytes_on_text(target: Target) -> str:
 @case("tcp/isolation/connections-apart", service="tcp", requirements=("TCP-002", "TCP-018"), accept=ECHOED)
 def test_connections_apart(target: Target) -> str:
     """Many connections at once, written to in turns: each gets its own bytes and no others."""
-    with several(target, CROWD) as peers:
-        for turn in range(3):
-            for number, peer in enumerate(peers):
-                peer.send(b"turn %d of %d;" % (turn, number))
-        for number, peer in enumerate(peers):
-            peer.expect(b"".join(b"turn %d of %d;" % (turn, number) for turn in range(3)))
-            exchange(peer)
-    return "echoed"
+    return in_turns(target, exchange, CROWD, b";")
 
 
 def leave_unanswered(peer: Peer) -> None:
@@ -167,10 +169,7 @@ def test_many_visitors(target: Target) -> str:
 def test_after_echo(target: Target) -> str:
     """Bytes and FIN in one breath: the bytes come back, then an orderly end."""
     with target.connect() as peer:
-        peer.send(b"last words")
-        peer.finish()
-        peer.expect(b"last words")
-        return peer.ending()
+        return last_words(peer, b"last words")
 
 
 @case("tcp/ending/without-a-word", service="tcp", requirements=("TCP-017",), accept={"fin": "pass"})
@@ -230,14 +229,7 @@ def test_slow_reader(target: Target) -> str:
 @case("tcp/flow/others-are-served", service="tcp", requirements=("TCP-018", "FLOW-009"), accept=UNHARMED)
 def test_others_are_served(target: Target) -> str:
     """While one client does not read, connections old and new are served."""
-    with several(target, 8) as neighbours, target.connect() as sleeper:
-        sleeper.flood(bytes(FLOOD))
-        for peer in neighbours:
-            exchange(peer, b"old")
-        with several(target, 8) as newcomers:
-            for peer in newcomers:
-                exchange(peer, b"new")
-    return "unharmed"
+    return beside_a_sleeper(target, exchange, bytes(FLOOD))
 
 
 @case(

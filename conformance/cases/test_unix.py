@@ -7,7 +7,13 @@ nothing is sent over a wire, so that the end of a connection is seen at once.
 
 from conformance.case import Violation, case
 from conformance.cases.apart import put_together
-from conformance.cases.echoing import exchange_then, several
+from conformance.cases.echoing import (
+    beside_a_sleeper,
+    exchange_then,
+    in_turns,
+    last_words,
+    several,
+)
 from conformance.cases.processes import run
 from conformance.exploration import explore
 from conformance.strategies import lines, split_streams
@@ -117,20 +123,14 @@ def test_limit_one_more(target: Target) -> str:
 def test_last_lines(target: Target) -> str:
     """Lines and our end of the stream in one breath: the answers come, then the target's own end."""
     with target.connect() as peer:
-        peer.send(b"x\ny\n")
-        peer.finish()
-        peer.expect(b"x\ny\n")
-        return peer.ending()
+        return last_words(peer, b"x\ny\n")
 
 
 @case("unix/ending/tail", service="unix", requirements=("UNIX-001",), accept={"fin": "pass"})
 def test_tail(target: Target) -> str:
     """A line that our end of the stream cuts off is no message."""
     with target.connect() as peer:
-        peer.send(b"whole\npart")
-        peer.finish()
-        peer.expect(b"whole\n")
-        return peer.ending()
+        return last_words(peer, b"whole\npart", b"whole\n")
 
 
 @case("unix/ending/pending-output", service="unix", requirements=("UNIX-001",), accept={"fin": "pass"})
@@ -167,14 +167,7 @@ def test_slow_reader(target: Target) -> str:
 @case("unix/flow/others-are-served", service="unix", requirements=("UNIX-001",), accept=UNHARMED)
 def test_others_are_served(target: Target) -> str:
     """While one client does not read, connections old and new are served."""
-    with several(target, 8) as neighbours, target.connect() as sleeper:
-        sleeper.flood(FLOOD)
-        for peer in neighbours:
-            exchange(peer, b"old\n")
-        with several(target, 8) as newcomers:
-            for peer in newcomers:
-                exchange(peer, b"new\n")
-    return "unharmed"
+    return beside_a_sleeper(target, exchange, FLOOD, end=b"\n")
 
 
 # --- clients -----------------------------------------------------------------------------------------------
@@ -183,14 +176,7 @@ def test_others_are_served(target: Target) -> str:
 @case("unix/clients/crowd", service="unix", requirements=("UNIX-001",), accept=ECHOED)
 def test_crowd(target: Target) -> str:
     """A hundred connections at once, written to in turns: each gets its own answers and no others."""
-    with several(target, CROWD) as peers:
-        for turn in range(3):
-            for number, peer in enumerate(peers):
-                peer.send(b"turn %d of %d\n" % (turn, number))
-        for number, peer in enumerate(peers):
-            peer.expect(b"".join(b"turn %d of %d\n" % (turn, number) for turn in range(3)))
-            exchange(peer)
-    return "echoed"
+    return in_turns(target, exchange, CROWD, b"\n")
 
 
 def leave_unread(peer: Peer) -> None:
