@@ -155,7 +155,7 @@ def test_a_process_that_hangs_holds_nobody_up(versioned: Any) -> None:
         reload(running)
         assert running.say("version") == "two"
         eventually(lambda: not any(map(alive, before)), "its end")
-    assert "SIGKILL" in running.err
+    eventually(lambda: "SIGKILL" in running.err, "the word about it")
 
 
 def test_a_reload_during_a_reload_is_not_lost(versioned: Any) -> None:

@@ -107,6 +107,7 @@ def test_a_call_that_is_not_answered_in_time_ends() -> None:
     async def program() -> None:
         gates = Gates()
         async with worker(gates) as tasks, Dispatcher(address(tasks)) as dispatcher:
+            assert await dispatcher.call("echo", 0) == 0  # the connection stands
             with pytest.raises(TaskTimeout, match=r"^wait: no answer within 0.01 s$"):
                 await dispatcher.using(timeout=0.01).call("wait", "a")
             gates.let("a")
