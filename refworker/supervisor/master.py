@@ -5,6 +5,7 @@ agenda's patience. The master runs no callback of a connection and no event loop
 does can hold it up; what happens when is in the tables of `states.py`.
 """
 
+import gc
 import os
 import selectors
 import signal
@@ -73,6 +74,7 @@ class Master(Reloader):
         self.failures = 0
         if heritage.inherited:
             self.prepare()
+        gc.freeze()  # no collection in a worker touches, and so copies, what is there now: fork shares it
         self.slots = self._make_slots()
         set_title(f"refworker: master process  {settings.program}")
         watch = settings.busy_report, settings.busy_timeout

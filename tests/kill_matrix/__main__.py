@@ -18,7 +18,9 @@ import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatchcase
+from itertools import zip_longest
 from pathlib import Path
+from random import Random
 from time import monotonic
 
 from tests.kill_matrix.matrix import Ending, Judgement, Matrix, Mutant, Selection
@@ -30,6 +32,12 @@ ZOO = ROOT / "fixtures" / "zoo"
 KILLS = Path(__file__).with_name("kills.toml")
 REPEATS = 2
 """How often a catch has to be seen again before it is recorded."""
+
+SLOW = 8.0
+"""Seconds from which on a server counts as slow."""
+
+COMPANY = 3
+"""How many other servers are started after each slow one, so that neither come all at the end."""
 
 CONFORMANCE = Path(sys.executable).with_name("conformance")
 
@@ -59,13 +67,15 @@ def record(matrix: Matrix, servers: list[Mutant], processes: int) -> None:
     """Judge whole sections, choose what repeats the proof, and see it repeated: luck proves nothing."""
     judge_twice(matrix, servers, {}, processes)
     proven: dict[str, list[str]] = {}
+    slow = slow_ones() - {each.name for each in servers}
     while todo := {name: cases for name, cases in matrix.selection().items() if proven.get(name) != cases}:
         print(f"repeated: {len(todo)}")
         again = Matrix(frozenset())
         judge_all(again, REPEATS * [each for each in servers if each.name in todo], todo, processes)
         matrix.forget({catch for each in again.judgements for catch in each.missed(todo)})
         proven |= todo
-    KILLS.write_text(recorded({**selections(), **matrix.selection()}), "utf-8")
+        slow |= {each.mutant.name for each in again.judgements if each.seconds > SLOW}
+    KILLS.write_text(recorded(slow, {**selections(), **matrix.selection()}), "utf-8")
 
 
 def judge_all(
@@ -88,16 +98,26 @@ def judge_all(
 
 
 def chosen(glob: str) -> list[Mutant]:
-    """Faulty servers by name or section, those first that take longest."""
+    """Faulty servers by name or section, in an order that keeps the processor busy to the end: the slow ones
+    let time pass, so each stands before some of the others.
+    """
     found = [each for each in zoo() if any(fnmatchcase(word, glob) for word in (each.name, *each.sections))]
-    return sorted(
-        found, key=lambda each: (not each.is_degenerate, not each.sections[0].startswith("lifecycle"))
-    )
+    Random(0).shuffle(found)
+    slow = [each for each in found if each.name in slow_ones()]
+    others = [each for each in found if each not in slow]
+    lines = zip_longest(slow, *(others[start::COMPANY] for start in range(COMPANY)))
+    return [each for line in lines for each in line if each]
 
 
 def selections() -> Selection:
-    """What `kills.toml` says."""
-    return tomllib.loads(KILLS.read_text("utf-8"))
+    """The cases that `kills.toml` names for each server."""
+    cases: Selection = tomllib.loads(KILLS.read_text("utf-8"))["cases"]
+    return cases
+
+
+def slow_ones() -> set[str]:
+    """The servers that took long when `kills.toml` was written."""
+    return set(tomllib.loads(KILLS.read_text("utf-8"))["slow"])
 
 
 def arguments() -> argparse.Namespace:
@@ -109,7 +129,7 @@ def arguments() -> argparse.Namespace:
         "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the page goes"
     )
     parser.add_argument(
-        "-n", type=int, default=5 * (os.cpu_count() or 2), metavar="PROCESSES", help="at the same time"
+        "-n", type=int, default=8 * (os.cpu_count() or 2), metavar="PROCESSES", help="at the same time"
     )
     return parser.parse_args()
 
@@ -133,11 +153,9 @@ def judge(mutant: Mutant, cases: Sequence[str] | None) -> Judgement:
     started = monotonic()
     with tempfile.TemporaryDirectory(prefix="kill-matrix-") as folder:
         results, output = Path(folder) / "results.json", Path(folder) / "output"
-        command = ["run", str(ZOO / mutant.target), "-n", "0", "--json", str(results)]
-        for glob in cases or mutant.sections:
-            command += ["--only", glob]
-        status = finished(command, mutant.name, output)
-        written = json.loads(results.read_text("utf-8"))["cases"] if results.exists() else []
+        globs = cases or mutant.sections
+        status = finished(ZOO / mutant.target, mutant.name, globs, results, output)
+        written = json.loads(results.read_text("utf-8")) if results.exists() else []
         printed = output.read_text("utf-8", errors="replace") if output.exists() else ""
     judged = {case["id"]: Ending(case["verdict"], case["outcome"], case["seconds"]) for case in written}
     return Judgement(mutant, status, judged, printed, monotonic() - started)
@@ -166,9 +184,11 @@ def concluded(matrix: Matrix, options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def recorded(selection: Selection) -> str:
-    """`kills.toml`: for each faulty server the cases that must catch it."""
-    lines = ["# For each faulty server the cases that must catch it. Written by `--record`."]
+def recorded(slow: set[str], selection: Selection) -> str:
+    """`kills.toml`: for each faulty server the cases that must catch it, and which servers are slow."""
+    lines = ["# Written by `--record`. Servers that take long, for the order of a run:", "slow = ["]
+    lines += [f"    {json.dumps(name)}," for name in sorted(slow)]
+    lines += ["]", "", "# For each faulty server the cases that must catch it.", "[cases]"]
     for name, cases in sorted(selection.items()):
         lines.append(f'"{name}" = [{", ".join(json.dumps(case) for case in cases)}]')
     return "\n".join(lines) + "\n"

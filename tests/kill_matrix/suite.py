@@ -1,14 +1,23 @@
-"""One run of the suite against one faulty server, in a process of its own.
+"""The suite's cases against one faulty server, in a process of its own.
 
-The processes are forked from one that has imported everything already: hundreds of runs would otherwise
-spend more on imports than on judging.
+The processes are forked from one that has imported everything already, and each goes straight to the runner:
+hundreds of runs would otherwise spend more on imports and on pytest than on judging.
 """
 
+import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conformance.case import Case
+    from conformance.runner import CaseCall
+    from conformance.target.file import TargetSpec
 
 PATIENCE = 300
 """Seconds after which a run hangs."""
@@ -20,9 +29,9 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.kill_matrix.warm"])
 
 
-def finished(arguments: Sequence[str], mutation: str, output: Path) -> int:
-    """The exit status of `conformance` against a mutation; what it prints goes to a file."""
-    child = CONTEXT.Process(target=run, args=(list(arguments), mutation, str(output)))
+def finished(target: Path, mutation: str, globs: Sequence[str], results: Path, output: Path) -> int:
+    """The exit status of the suite against a mutation; what it finds and what it prints go to files."""
+    child = CONTEXT.Process(target=run, args=(target, mutation, globs, results, output))
     child.start()
     child.join(PATIENCE)
     if child.exitcode is None:
@@ -32,12 +41,49 @@ def finished(arguments: Sequence[str], mutation: str, output: Path) -> int:
     return child.exitcode
 
 
-def run(arguments: list[str], mutation: str, output: str) -> None:
-    """In the forked process: what the command `conformance` does."""
-    from conformance import cli  # imported by whoever forked this process
+def run(target: Path, mutation: str, globs: Sequence[str], results: Path, output: Path) -> None:
+    """In the forked process: judge, and exit as the command `conformance` does."""
+    from conformance.target import family  # imported by whoever forked this process
 
-    os.environ["ZOO_MUTATION"] = mutation
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    sys.exit(cli.main(arguments))
+    os.environ["ZOO_MUTATION"] = mutation
+    os.environ[family.RUN] = mark = uuid.uuid4().hex
+    try:
+        sys.exit(judge(target, globs, results))
+    finally:
+        family.sweep(mark)
+
+
+def judge(target: Path, globs: Sequence[str], results: Path) -> int:
+    """Run the cases one after the other on one bench; the exit status of the contract."""
+    from conformance.case import REGISTRY
+    from conformance.catalogue import catalogue, select
+    from conformance.runner import Bench, run_case
+    from conformance.target.file import load
+    from conformance.verdicts import exit_status
+    from conformance.wire.transcript import Transcript
+
+    cases = [REGISTRY[name] for name in select(REGISTRY, globs)]
+    bench = Bench(stopped_by_signal(load(target), cases), catalogue().level)
+    try:
+        judged = [run_case(case, function_of(case), bench, Transcript()) for case in cases]
+    finally:
+        bench.discard()
+    rows = [{key: getattr(each, key) for key in ("id", "verdict", "outcome", "seconds")} for each in judged]
+    results.write_text(json.dumps(rows), "utf-8")
+    return exit_status(judged)
+
+
+def stopped_by_signal(spec: "TargetSpec", cases: Sequence["Case"]) -> "TargetSpec":
+    """The target without its commands, where no case is about one: each would start an interpreter."""
+    if spec.process is None or any(need in spec.process.commands for case in cases for need in case.needs):
+        return spec
+    return replace(spec, process=replace(spec.process, commands={}))
+
+
+def function_of(case: "Case") -> "CaseCall":
+    """The function of a case: its module has been imported, or it would not be registered."""
+    functions: Iterable[CaseCall] = vars(sys.modules[case.module]).values()
+    return next(each for each in functions if getattr(each, "__case__", None) is case)

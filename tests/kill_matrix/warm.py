@@ -1,11 +1,17 @@
 """Imported once by the process from which runs of the suite are forked (see `suite.py`)."""
 
+import gc
+
 import h11  # noqa: F401
 import hypothesis  # noqa: F401
 import pytest  # noqa: F401
 import wsproto  # noqa: F401
 
-from conformance import cli, session
+from conformance import session
+from conformance.catalogue import catalogue
 
-cli.catalogue()
+catalogue()
 session.load_cases()
+
+gc.collect()
+gc.freeze()  # a collection in a forked run would touch, and so copy, all that was imported here
