@@ -97,7 +97,8 @@ def staff(target: Target) -> list[int]:
     children, port = settled(target), target.endpoint().port
     if not children:
         raise Unsupported("the target is a single process: none of its children can die or freeze")
-    return sorted(children, key=lambda pid: not family.listens(pid, port))
+    listeners = family.listeners(children, port)
+    return sorted(children, key=lambda pid: pid not in listeners)
 
 
 def _changes(process: Process, children: list[int], seconds: float) -> bool:

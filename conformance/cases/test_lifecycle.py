@@ -154,7 +154,7 @@ def test_pid_file(target: Target) -> str:
     if not content.strip().isdecimal():
         raise Violation("not-a-number", f"the pid file holds {content!r}")
     children, port = settled(target), target.endpoint().port
-    if not children or not any(family.listens(pid, port) for pid in (int(content), *children)):
+    if not children or not family.listeners((int(content), *children), port):
         raise Violation("not-the-master", f"{content.strip()}, children {children}: none has port {port}")
     return "done"
 

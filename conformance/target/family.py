@@ -20,7 +20,7 @@ RUN = "CONFORMANCE_RUN"
 PROC = Path("/proc")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
-GONE = frozenset("ZX")
+GONE = frozenset((b"Z", b"X"))
 """States of processes that have ended and wait for a parent to take notice."""
 
 PARENT, USER, SYSTEM, BIRTH = 1, 11, 12, 19
@@ -28,6 +28,9 @@ PARENT, USER, SYSTEM, BIRTH = 1, 11, 12, 19
 
 LISTEN = "0A"
 """The state of a listening socket in `/proc/net/tcp`."""
+
+PIECE = 4096
+"""Bytes read at once; less than that is the last of a file."""
 
 
 def available() -> bool:
@@ -76,14 +79,20 @@ def worked(pid: int) -> float:
     return (int(status[USER]) + int(status[SYSTEM])) / TICKS if status else 0.0
 
 
-def listens(pid: int, port: int) -> bool:
-    """Whether a process holds a socket that listens on this TCP port, its own or an inherited one."""
+def listeners(pids: Iterable[int], port: int) -> set[int]:
+    """Those who hold a socket that listens on this TCP port, their own or an inherited one."""
     sockets = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
-    try:
-        descriptors = list((PROC / str(pid) / "fd").iterdir())
-        return any(os.readlink(descriptor) in sockets for descriptor in descriptors)
-    except OSError:
-        return False
+    return {pid for pid in pids if not sockets.isdisjoint(_open_files(pid))}
+
+
+def _open_files(pid: int) -> list[str]:
+    """What the descriptors of a process stand for; nothing for those that are gone."""
+    found = []
+    with contextlib.suppress(OSError):
+        for descriptor in (PROC / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(os.readlink(descriptor))
+    return found
 
 
 def _listening(table: str, port: int) -> list[str]:
@@ -115,26 +124,35 @@ def _living() -> dict[int, int]:
 
 def _parent(pid: int) -> int | None:
     """The parent of a living process."""
-    status = _status(pid)
+    status = _status(pid, PARENT + 1)
     return int(status[PARENT]) if status else None
 
 
-def _status(pid: int) -> list[str]:
-    """The fields of a living process from its state on; its name may hold blanks and brackets: cut there."""
+def _status(pid: int, fields: int = -1) -> list[bytes]:
+    """The fields of a living process from its state on, split up to some field; its name may hold blanks and
+    brackets: cut there.
+    """
+    found = _read(f"{PROC}/{pid}/stat").rpartition(b")")[2].split(None, fields)
+    return [] if not found or found[0] in GONE else found
+
+
+def _read(path: str) -> bytes:
+    """A file of a process, empty when it is gone. With few calls, for a case that waits reads thousands."""
+    found = b""
     try:
-        with open(f"{PROC}/{pid}/stat", "rb", buffering=0) as file:  # read by the hundred while a case waits
-            fields = file.read().rpartition(b")")[2].decode("ascii").split()
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while len(found) % PIECE == 0 and (piece := os.read(descriptor, PIECE)):
+                found += piece
+        finally:
+            os.close(descriptor)
     except OSError:
-        return []
-    return [] if not fields or fields[0] in GONE else fields
+        return b""
+    return found
 
 
 def _carries(pid: int, name: str, value: str) -> bool:
-    try:
-        with open(f"{PROC}/{pid}/environ", "rb", buffering=0) as file:
-            return f"{name}={value}".encode() in file.read()
-    except OSError:
-        return False
+    return f"{name}={value}".encode() in _read(f"{PROC}/{pid}/environ")
 
 
 def _memory(pid: int) -> int:
