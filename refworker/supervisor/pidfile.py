@@ -7,6 +7,7 @@ tells people where. No command ever signals a number that it read from a file (L
 import fcntl
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -41,7 +42,7 @@ class PidFile:
         Raises AlreadyRunning, or OSError where the file cannot be made.
         """
         for _ in range(ATTEMPTS):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            descriptor = _opened(path)
             if _lock(descriptor, fcntl.LOCK_EX) and _is_at(path, descriptor):
                 return cls(path, descriptor)
             pid = _content(descriptor)
@@ -82,6 +83,27 @@ def is_locked(path: Path) -> bool:
         return not _lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    if not path.exists():
+        with suppress(AttributeError, OSError):  # another system, or another file that was faster
+            return _born_locked(path)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+
+
+def _born_locked(path: Path) -> int:
+    """A new file, locked before it has a name: a `stop` that comes as soon as there is one is not told that
+    nothing runs (open(2), O_TMPFILE).
+    """
+    descriptor = os.open(path.parent, os.O_RDWR | os.O_TMPFILE, 0o644)
+    try:
+        _lock(descriptor, fcntl.LOCK_EX)
+        os.link(f"/proc/self/fd/{descriptor}", path, follow_symlinks=True)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _lock(descriptor: int, kind: int) -> bool:

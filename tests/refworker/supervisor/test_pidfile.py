@@ -1,3 +1,4 @@
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -31,6 +32,25 @@ def test_only_one_has_the_lock(path: Path) -> None:
         PidFile.acquire(path)
     lock.remove()
     PidFile.acquire(path).remove()
+
+
+def test_a_new_file_is_locked_before_it_has_a_name(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, flock = [], fcntl.flock
+
+    def watched(descriptor: int, kind: int) -> None:
+        seen.append(path.exists())
+        flock(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", watched)
+    PidFile.acquire(path).remove()
+    assert seen[0] is False
+
+
+def test_a_system_without_nameless_files_will_do(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "O_TMPFILE")
+    lock = PidFile.acquire(path)
+    assert is_locked(path)
+    lock.remove()
 
 
 def test_a_stale_file_is_taken_over(path: Path) -> None:

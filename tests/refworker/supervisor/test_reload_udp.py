@@ -1,7 +1,9 @@
 """Datagram sockets live through a reload, beside a stream's at the same address."""
 
 import socket
+from contextlib import suppress
 
+from conformance.target.ports import free_port
 from tests.refworker.supervisor.service import PATIENCE, Make, Service
 
 EXTRA = """
@@ -14,14 +16,11 @@ for transport in ("tcp", "udp"):
 
 
 def free_for_both() -> int:
-    """A port on which nobody listens, in either way."""
+    """A port that is free in either way; the kernel gives none of these to outgoing connections."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as stream, socket.socket(type=socket.SOCK_DGRAM) as other:
-            try:
-                other.bind(("127.0.0.1", stream.getsockname()[1]))
-            except OSError:
-                continue
-            return int(stream.getsockname()[1])
+        with socket.socket(type=socket.SOCK_DGRAM) as datagrams, suppress(OSError):
+            datagrams.bind(("127.0.0.1", port := free_port()))
+            return port
 
 
 def answers(running: Service, port: int) -> None:
