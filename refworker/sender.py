@@ -8,6 +8,7 @@ are the manual's `on_buffer_drain` and the moment to look at `max_send_buffer_si
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from refworker.callbacks import ConnectionCallbacks, logger
@@ -126,6 +127,20 @@ class Sender(ConnectionCallbacks, Endpoints):
         self._write(data)
         return None
 
+    def _send_as_others(self, message: Any, framed: dict[type, bytes]) -> bool | None:
+        """Send what may have been framed for another connection of this protocol, or is for the next ones."""
+        codec = self._codec
+        if (
+            self.status is not ESTABLISHED or not codec.alike or codec.overdue()
+        ):  # a handshake may hold it back
+            return self.send(message)
+        if (data := framed.get(type(codec))) is None:
+            try:
+                data = framed[type(codec)] = codec.encode(message)
+            except Exception:
+                return self._not_sent()
+        return self._send_framed(data, raw=True)
+
     def _not_sent(self) -> bool:
         logger.exception("connection %d: message not sent", self.id)
         return False
@@ -193,3 +208,12 @@ class Sender(ConnectionCallbacks, Endpoints):
     def bytes_written(self) -> int:
         """Bytes that the kernel has taken, framing included (TCP-008)."""
         return self._pushed - (self._transport.get_write_buffer_size() if self._transport else 0)
+
+
+def broadcast(message: Any, receivers: Iterable[Sender]) -> int:
+    """Send one message to many, framed once for each protocol among them (FAQ-010); how many took it. A
+    receiver that is closing, or does not read and has a full send buffer, holds nobody up. Logs a message
+    that cannot be encoded.
+    """
+    framed: dict[type, bytes] = {}
+    return sum(receiver._send_as_others(message, framed) is not False for receiver in tuple(receivers))

@@ -23,7 +23,7 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -34,6 +34,7 @@ from refworker.idle import watch_of
 from refworker.listener import check, explained, listen, parse, port_of
 from refworker.protocols.registry import Factory
 from refworker.quota import Quota
+from refworker.sender import broadcast
 from refworker.socketfile import SocketFile, file_of
 from refworker.status import statistics
 from refworker.tls import Options, TlsError, options_of, server_context
@@ -300,6 +301,12 @@ class Worker(ConnectionCallbacks):
         """Accept again."""
         self._paused = False
         self._go_on_accepting()
+
+    def broadcast(self, message: Any, to: Iterable[TcpConnection] | None = None) -> int:
+        """Send one message to every connection of this process, or to some of them; how many took it
+        (FAQ-010). Callbacks that close connections meanwhile do no harm.
+        """
+        return broadcast(message, self.connections.values() if to is None else to)
 
     async def stop(self, timeout: float | None = None) -> None:
         """Stop accepting, run `on_worker_drain`, let every connection finish what is in hand and close it,

@@ -71,6 +71,8 @@ class Codec(Protocol):
     """What lists of connections call the protocol."""
     suffix: ClassVar[bytes | None]
     """Where a message's payload and these bytes are all that `encode` makes; None where it does more."""
+    alike: ClassVar[bool]
+    """Whether `encode` gives the same bytes on every connection of this protocol."""
 
     @property
     def opening(self) -> bytes:
@@ -119,6 +121,7 @@ class Plain:
     __slots__ = ("max_package_size",)
     name: ClassVar[str]
     suffix: ClassVar[bytes | None] = None
+    alike: ClassVar[bool] = True
     opening = b""
 
     def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:

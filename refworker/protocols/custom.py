@@ -20,7 +20,7 @@ once for each connection, so that it can keep state.
 
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Plain
 
@@ -34,6 +34,7 @@ class Custom(Plain):
 
     __slots__ = ("_buffer", "_connection", "_decode", "_encode", "_input", "_need")
     name = "custom"
+    alike: ClassVar[bool] = False  # a user's `encode` may look at the connection
 
     def __init__(self, protocol: Any, connection: Any, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
         super().__init__(max_package_size)

@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Callable, Iterable
+from typing import ClassVar
 
 from refworker.protocols.base import MAX_PACKAGE_SIZE
 from refworker.protocols.websocket.conversation import Conversation
@@ -25,6 +26,7 @@ class WebSocketClient(Conversation):
     """The side that asks, and masks: `on_websocket_connect` gets the `Response`."""
 
     __slots__ = ("opening",)
+    alike: ClassVar[bool] = False  # every frame has a mask of its own
 
     def __init__(
         self,

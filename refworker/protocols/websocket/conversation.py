@@ -51,6 +51,7 @@ class Conversation:
     )  # fmt: skip
     name: ClassVar[str] = "WebSocket"
     suffix: ClassVar[bytes | None] = None
+    alike: ClassVar[bool] = True
 
     def __init__(
         self,
