@@ -14,7 +14,8 @@ import asyncio
 import os
 import socket
 import ssl
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from refworker.address import AddressError, parse_address
 from refworker.callbacks import set_callbacks
@@ -127,7 +128,7 @@ class AsyncTcpConnection(TcpConnection):
     async def _dial(self) -> None:
         loop, target = asyncio.get_running_loop(), self._target
         if target.transport == "unix":
-            await loop.create_unix_connection(lambda: self, target.path)
+            await loop.create_unix_connection(lambda: self._door(self), target.path)
         else:
             sock, behind = await dial(target.host, self._port(), self._way)
             await self._begin_on(sock, behind)
@@ -144,7 +145,12 @@ class AsyncTcpConnection(TcpConnection):
             sock.close()
             raise
         self._behind = behind
-        await asyncio.get_running_loop().create_connection(lambda: protocol, sock=sock)
+        await asyncio.get_running_loop().create_connection(lambda: self._door(protocol), sock=sock)
+
+    def _door(self, protocol: asyncio.Protocol) -> "Door":
+        """Where this attempt's transport comes in."""
+        attempt = asyncio.current_task()
+        return Door(protocol, lambda: self._attempt is attempt)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """As for every connection; what came behind a proxy's last word is read first (CLIENT-012)."""
@@ -176,7 +182,7 @@ class AsyncTcpConnection(TcpConnection):
 
     def _connect_failed(self, reason: str) -> None:
         if self.status is Status.CONNECTING:
-            self.status = Status.CLOSING
+            self.status, self._attempt = Status.CLOSING, None
             self._tell("on_error", CONNECT_FAIL, reason)
             self._closed()
 
@@ -218,9 +224,27 @@ class AsyncTcpConnection(TcpConnection):
         """Close at once; an attempt under way is given up (CLIENT-009)."""
         if self.status is Status.CONNECTING and self._attempt:
             self._attempt.cancel()
+            self._attempt = None
         self._early.clear()
         self._early_size = 0
         super().destroy()
+
+
+class Door(asyncio.Protocol):
+    """Shut behind an attempt that was given up in the very moment in which its socket connected: the
+    transport would come into the connection's next life.
+    """
+
+    def __init__(self, protocol: asyncio.Protocol, is_open: Callable[[], bool]) -> None:
+        self._protocol, self._is_open = protocol, is_open
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let the transport in, or send it away."""
+        if self._is_open():
+            transport.set_protocol(self._protocol)
+            self._protocol.connection_made(transport)
+        else:
+            cast(asyncio.Transport, transport).abort()
 
 
 def reason_of(problem: OSError) -> str:

@@ -5,9 +5,11 @@ more line follows (`SENTINEL`): whatever the target made of the bytes before it,
 A plain line, whole and in one segment, is no case: it is the fitness of the service.
 """
 
+import itertools
+
 from conformance.case import case
 from conformance.cases.apart import put_together
-from conformance.cases.echoing import exchange_then
+from conformance.cases.echoing import exchange_then, several
 from conformance.exploration import explore
 from conformance.strategies import garbage, lines, messages, split_streams
 from conformance.target.view import Target
@@ -16,6 +18,9 @@ from conformance.wire.peer import Peer
 
 SENTINEL = b"the line after"
 ECHOED = {"echoed": "pass"}
+
+TALK = b"one\ntwo\n\nand half a line"
+"""Broken off after every byte of it."""
 
 
 def exchange(peer: Peer, segments: list[bytes], answer: bytes) -> str:
@@ -156,6 +161,28 @@ def test_large_random_stream(target: Target) -> str:
     stream = target.random.randbytes(1024 * 1024) + b"\n"
     with target.connect() as peer:
         return exchange(peer, [stream], text.encode(*text.meaning(stream)))
+
+
+@case(
+    "text/robustness/reset-after-any-byte",
+    service="text",
+    requirements=("TCP-018",),
+    accept={"unharmed": "pass"},
+)
+def test_reset_after_any_byte(target: Target) -> str:
+    """A client that breaks off after any byte of its talk, answers read or not, leaves nothing to others."""
+    line = b"a line of its own\n"
+    with several(target, 4) as bystanders:
+        for sent, reads in itertools.product(range(1, len(TALK) + 1), (False, True)):
+            with target.connect() as stranger:
+                stranger.send(TALK[:sent])
+                if reads:
+                    stranger.expect(TALK[: TALK.rfind(b"\n", 0, sent) + 1])
+                stranger.reset()
+            with target.connect() as newcomer:
+                exchange(newcomer, [line], line)
+            exchange(bystanders[sent % 4], [line], line)
+    return "unharmed"
 
 
 @case("text/order/pipelined", service="text", requirements=("TEXT-002",), accept=ECHOED)

@@ -123,9 +123,11 @@ def test_closing_while_connecting_gives_the_attempt_up() -> None:
             connection.on_error = lambda *_: log.append("error")
             connection.on_close = lambda connection: log.append("close")
             connection.connect()
+            attempt = connection._attempt
+            assert attempt
             connection.close()
             assert log == ["close"]
-            await asyncio.wait([connection._attempt])
+            await asyncio.wait([attempt])
         assert log == ["close"]
 
     run(program)
@@ -176,3 +178,35 @@ def unfinished(address: tuple[str, int]) -> socket.socket:
     sock.setblocking(False)
     sock.connect_ex(address)
     return sock
+
+
+def test_a_transport_that_comes_too_late_is_sent_away() -> None:
+    """Given up between two turns of the loop: the socket has connected, and nobody has been told."""
+
+    async def program() -> None:
+        events: list[str] = []
+        async with Worker(f"text://{HOST}:0", on_message=echo) as worker:
+            connection = AsyncTcpConnection(f"text://{HOST}:{worker.port}")
+            connection.on_connect = lambda _: events.append("connect")
+            connection.on_close = lambda _: events.append("close")
+            door = connection._door
+            lives = 0
+
+            def watched(protocol: asyncio.Protocol) -> Any:
+                nonlocal lives
+                lives += 1
+                if lives == 1:
+                    asyncio.get_running_loop().call_soon(again)
+                return door(protocol)
+
+            def again() -> None:
+                connection.destroy()
+                connection.connect()
+
+            connection._door = watched  # type: ignore[method-assign]
+            connection.connect()
+            await until(lambda: "connect" in events and len(worker.connections) == 1)
+            assert (events, lives) == (["close", "connect"], 2)
+            connection.destroy()
+
+    run(program)
