@@ -13,7 +13,7 @@ read yet (TCP-013).
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import chain, count
 from time import monotonic
 from typing import Any, ClassVar, Protocol, cast
@@ -24,15 +24,16 @@ from refworker.idle import Watch
 from refworker.pipe import join
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Event, Signal, as_bytes
 from refworker.protocols.registry import Factory
-from refworker.sender import CLOSED, ESTABLISHED, Sender
+from refworker.sender import CLOSED, ESTABLISHED
 from refworker.status import Status, statistics
+from refworker.switch import SWITCHED, Switching
 
 LINGER_AT_STOP = 0.2  # seconds at most, for the FIN of a peer that has been told everything
 
 NORMAL, GOING_AWAY = 1000, 1001  # why it ends, for protocols that tell (RFC 6455 section 7.4.1; LIFE-078)
 
-PAUSED, ENDED, SUSPENDED = 1, 2, 4
-"""Why a connection is stalled: `pause_recv`, its end, async handlers: two bits, and above them a count."""
+PAUSED, ENDED, SUSPENDED = 1, 2, 8
+"""Why a connection is stalled, besides SWITCHED: `pause_recv`, its end, and a count of suspended handlers."""
 
 
 class Owner(Protocol):
@@ -45,15 +46,15 @@ class Owner(Protocol):
         """Called once, after `on_close`."""
 
 
-class TcpConnection(Sender, asyncio.Protocol):
+class TcpConnection(Switching, asyncio.Protocol):
     """One connection, accepted or outgoing. Callbacks are taken over from the worker and may be replaced for
     this one only.
     """
 
     __slots__ = (
-        "__dict__", "__weakref__", "_backlog", "_eof", "_farewell", "_leaving", "_on_message", "_opened",
-        "_owed", "_pending", "_sink", "_stalled", "_tasks", "_timer", "_watch", "bytes_read", "confirmed",
-        "draining", "heard", "linger_timeout", "real_id", "worker",
+        "__dict__", "__weakref__", "_eof", "_farewell", "_leaving", "_on_message", "_opened", "_owed",
+        "_sink", "_tasks", "_timer", "_watch", "bytes_read", "confirmed", "draining", "heard",
+        "linger_timeout", "real_id", "worker",
     )  # fmt: skip
 
     default_max_package_size: ClassVar[int] = MAX_PACKAGE_SIZE
@@ -89,8 +90,8 @@ class TcpConnection(Sender, asyncio.Protocol):
         self._stalled = self._owed = 0
         self._opened = self.heard = 0.0
         self.confirmed = False
-        self._pending: Iterator[Any] | None = None
-        self._backlog: list[bytes] = []
+        self._pending, self._chunk, self._former = None, b"", None
+        self._backlog = []
         self._eof = self._farewell = self.draining = self._leaving = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -146,7 +147,7 @@ class TcpConnection(Sender, asyncio.Protocol):
         if self._stalled:
             self._hold(data)
         else:
-            self._handle(self._codec.feed(data))
+            self._handle(self._codec.feed(data), data)
 
     def eof_received(self) -> bool:
         """The peer's FIN: what it asked for is answered first (TCP-017). True: the transport stays open until
@@ -174,7 +175,7 @@ class TcpConnection(Sender, asyncio.Protocol):
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def _handle(self, items: Iterable[Any]) -> None:
+    def _handle(self, items: Iterable[Any], chunk: bytes = b"") -> None:
         """Handle items in order until one stalls the connection, never from inside a handler; then write."""
         batch: list[bytes] = []
         self._batch = batch
@@ -195,13 +196,22 @@ class TcpConnection(Sender, asyncio.Protocol):
         except Exception:
             self._failed("on_message")
         if self._stalled:
-            self._pending = items
+            self._pending, self._chunk = items, chunk
         statistics.messages += messages
         if self._watch and messages:
             self.heard = monotonic()
         self._flush()
-        if self._leaving:  # the end of the connection has waited for this
-            self._shut() if self._stalled & ENDED else self._leave()
+        if self._leaving or self._stalled & SWITCHED:
+            self._when_handled()
+
+    def _when_handled(self) -> None:
+        """What has waited until no handler is at work: the end, or another protocol."""
+        if self._stalled & ENDED:
+            self._shut()
+        elif self._stalled & SWITCHED:
+            self._take_over()
+        else:
+            self._leave()
 
     def _obey(self, signal: Signal) -> None:
         if isinstance(signal, Event):
@@ -269,9 +279,10 @@ class TcpConnection(Sender, asyncio.Protocol):
         while not self._stalled and self._batch is None:
             if (items := self._pending) is not None:
                 self._pending = None
-                self._handle(items)
+                self._handle(items, self._chunk)
             elif self._backlog:
-                self._handle(self._codec.feed(self._backlog.pop(0)))
+                chunk = self._backlog.pop(0)
+                self._handle(self._codec.feed(chunk), chunk)
             else:
                 if not self._eof:
                     self._reading(True)

@@ -101,6 +101,11 @@ class Verbs:
         """Send from a timer."""
         Timer.delay(seconds, connection.send, (value,))
 
+    def do_protocol(self, connection: TcpConnection, name: str) -> None:
+        """Speak another protocol from now on."""
+        connection.protocol = name
+        connection.send("switched")
+
     def do_throw(self, connection: TcpConnection) -> None:
         """An exception in a callback."""
         raise RuntimeError("thrown on purpose")

@@ -21,6 +21,9 @@ from conformance.wire.render import excerpt
 
 LAST = "the last words"
 
+BESIDE = frozenset({"buffer_full", "buffer_drain"})
+"""Callbacks that depend on how fast the client reads."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -167,8 +170,11 @@ def over(peer: Peer) -> None:
 
 
 def told(log: Sequence[Event], sent: Sequence[bytes], whole: bool) -> None:
-    """The log is `connect`, a message for each line, `close`. Of a life that was reset the last may miss."""
-    names = [event.callback for event in log if event.callback not in ("buffer_full", "buffer_drain")]
+    """The log is `connect`, a message for each line, `close`. Of a life that was reset the last may miss, and
+    an answer that could not be sent any more is an error.
+    """
+    beside = BESIDE if whole else BESIDE | {"error"}
+    names = [event.callback for event in log if event.callback not in beside]
     messages = [event.detail for event in log if event.callback == "message"]
     due = [line.decode().rstrip("\n") for line in sent]
     if names != ["connect", *["message"] * len(messages), "close"]:

@@ -138,6 +138,13 @@ class Plain:
     def overdue(self) -> None:
         """Never: the first byte may be a message's."""
 
+    def unread(self, items: list[Any], handled: int, chunk: bytes) -> bytes:
+        """The bytes behind the first `handled` of the items that `feed` gave for `chunk`, as they came: some
+        other protocol goes on there (TCP-022). With `handled` 0 there was no such chunk, and what `feed`
+        keeps is meant.
+        """
+        return b""
+
 
 class Raw(Plain):
     """`tcp://`: bytes as they come, with no boundaries; nothing to limit, since nothing is kept (TCP-001)."""

@@ -97,6 +97,10 @@ class Custom(Plain):
         """Bytes of a package whose end is still to come."""
         return len(self._buffer)
 
+    def unread(self, items: list[Any], handled: int, chunk: bytes) -> bytes:
+        """All that is in the buffer: packages are taken out of it one by one."""
+        return bytes(self._buffer)
+
     def encode(self, message: Any) -> bytes:
         """Whatever the protocol's `encode` gives; TypeError unless it is bytes, so that nothing unframed is
         ever sent (CUSTOM-009).

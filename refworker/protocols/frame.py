@@ -9,7 +9,7 @@ promise (FRAME-004).
 import struct
 from typing import Any
 
-from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Plain, as_bytes
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Plain, Signal, as_bytes
 
 HEADER = struct.Struct(">I")
 LONGEST_PAYLOAD = 0xFFFFFFFF - HEADER.size
@@ -48,7 +48,7 @@ class Frame(Plain):
             (need,) = length_at(data, start)
             if not 4 <= need <= longest:
                 messages.append(self._refusal(need))
-                return messages
+                break
             if end - start < need:
                 break
             messages.append(data[start + 4 : start + need])
@@ -66,6 +66,12 @@ class Frame(Plain):
     def unfinished(self) -> int:
         """Bytes of a message whose end is still to come."""
         return len(self._tail)
+
+    def unread(self, items: list[Any], handled: int, chunk: bytes) -> bytes:
+        """Counted from the end, for the first message may have begun before this chunk."""
+        left = sum(HEADER.size + len(each) for each in items[handled:] if not isinstance(each, Signal))
+        left += len(self._tail)
+        return chunk[len(chunk) - left :] if handled else bytes(self._tail)
 
     def encode(self, message: Any) -> bytes:
         """Length and payload. Raises ValueError for a payload whose length does not fit into 32 bits

@@ -68,6 +68,13 @@ class Text(Plain):
         """Bytes of a message whose end is still to come."""
         return len(self._tail)
 
+    def unread(self, items: list[Any], handled: int, chunk: bytes) -> bytes:
+        """Every message has ended in the chunk, with an LF."""
+        at = 0
+        for _ in range(handled):
+            at = chunk.index(LF, at) + 1
+        return chunk[at:] if handled else bytes(self._tail)
+
     def encode(self, message: Any) -> bytes:
         """The line and its LF. An LF inside the message would end it there: split or escape such messages
         first.

@@ -32,6 +32,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "sender",
             "socketfile",
             "status",
+            "switch",
             "timer",
             "tls",
             "tls_layer",

@@ -74,12 +74,12 @@ def test_the_five_minutes_of_the_readme(tmp_path: Path) -> None:
     (tmp_path / "echo.toml").write_text(block("toml"))
     done = conformance(tmp_path, "run", "echo.toml", "--only", "text/*")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "text       21     4\n" in done.stdout
+    assert "text       22     4\n" in done.stdout
     assert r"byte 4 differs: 'a\rb\n\ra\n' was due, 'a\rb\na\n' came" in done.stdout
     echo_server(tmp_path)
     done = conformance(tmp_path, "run", "echo.toml", "--only", "text/*")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "text       25\n" in done.stdout
+    assert "text       26\n" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"echo.py", "echo.toml"}
 
 

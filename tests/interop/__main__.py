@@ -100,7 +100,7 @@ def judge(server: Server, options: argparse.Namespace) -> Outcome:
     page = options.report / f"interop-{server.name}"
     results = page.with_suffix(".json")
     results.unlink(missing_ok=True)
-    run = [CONFORMANCE, "run", server.target, "--strict", "--only", options.only, "-n", "6"]
+    run = [CONFORMANCE, "run", server.target, "--strict", "--only", options.only, "-n", "4"]
     run += ["--json", results, "--html", page]
     if not options.whole:
         run += [f"--skip={glob}" for glob in PROCESSES]

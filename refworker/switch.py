@@ -1,0 +1,87 @@
+"""Another protocol in mid-connection: `connection.protocol = "frame"` (manual: tcp-connection/protocol;
+TCP-022).
+
+A chunk is parsed at once, so bytes behind the message whose handler assigns may have been taken for messages
+of the former protocol already. Those are not handled: the former codec says where they begin, and the new one
+reads them again.
+"""
+
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from refworker.protocols.base import Codec
+from refworker.protocols.registry import server_codec
+from refworker.sender import Sender
+
+SWITCHED = 4
+"""A bit of `_stalled`: nothing more is handled until what was parsed too early is taken over."""
+
+
+class Switching(Sender):
+    """The part of a connection that changes its protocol."""
+
+    __slots__ = ("_backlog", "_chunk", "_former", "_pending", "_stalled")
+
+    _backlog: list[bytes]
+    _chunk: bytes
+    """What the items in `_pending` were parsed from."""
+    _former: Codec | None
+    _pending: Iterator[Any] | None
+    _stalled: int
+
+    @property
+    def protocol(self) -> Any:
+        """What lists of connections call the protocol; assign another one.
+
+        A scheme (`"text"`, `"frame"`, `"tcp"` for none, `"websocket"`) or a user's own protocol, as for a
+        worker. What is sent from now on is in that protocol, and so is everything that the peer sends behind
+        the message that is being handled. Raises ValueError for an unknown scheme, and for a WebSocket, whose
+        conversation ends with its connection; TypeError for what is no protocol.
+        """
+        return self._codec.name
+
+    @protocol.setter
+    def protocol(self, protocol: Any) -> None:
+        former = self._codec
+        if not hasattr(former, "unread"):
+            raise ValueError(f"a connection of {former.name} keeps its protocol to its end")
+        factory = server_codec(protocol) if isinstance(protocol, str) else server_codec("tcp", protocol)
+        codec = factory(self, former.max_package_size)
+        if self._batch:
+            self._push_batch()
+        self._speak(codec)
+        self._former = self._former or former
+        if self._batch is None:
+            self._take_over()
+        else:
+            self._stalled |= SWITCHED
+
+    def _speak(self, codec: Codec) -> None:
+        """From here on this is how things are said."""
+        self._codec, self._room = codec, None
+        self._simple, self._suffix = codec.suffix is not None, codec.suffix or b""
+
+    def _take_over(self) -> None:
+        """Put what the former codec had parsed too early before the bytes that wait, and go on."""
+        former, self._former = self._former, None
+        items, handled = place_of(self._pending)
+        rest = former.unread(items, handled, self._chunk)  # type: ignore[union-attr]
+        self._pending, self._chunk = None, b""
+        if rest:
+            self._backlog.insert(0, rest)
+        self._stalled &= ~SWITCHED
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Handle what has waited; the connection knows how."""
+        raise NotImplementedError
+
+
+def place_of(pending: Iterator[Any] | None) -> tuple[list[Any], int]:
+    """The list behind an iterator, and how many of its items are done with (the iterator's pickled form has
+    both); nothing for a generator, whose codec knows what it has not looked at.
+    """
+    if pending is None or isinstance(pending, Generator):
+        return [], 0
+    pickled: Any = pending.__reduce__()
+    return (pickled[1][0], pickled[2]) if len(pickled) > 2 else ([], 0)
