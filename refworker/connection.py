@@ -52,7 +52,7 @@ class TcpConnection(Switching, asyncio.Protocol):
     """
 
     __slots__ = (
-        "__dict__", "__weakref__", "_eof", "_farewell", "_leaving", "_on_message", "_opened", "_owed",
+        "__dict__", "__weakref__", "_eof", "_farewell", "_on_message", "_opened", "_owed",
         "_sink", "_tasks", "_timer", "_watch", "bytes_read", "confirmed", "draining", "heard",
         "linger_timeout", "real_id", "worker",
     )  # fmt: skip
@@ -92,7 +92,7 @@ class TcpConnection(Switching, asyncio.Protocol):
         self.confirmed = False
         self._pending, self._chunk, self._former = None, b"", None
         self._backlog = []
-        self._eof = self._farewell = self.draining = self._leaving = False
+        self._eof = self._farewell = self.draining = self._asked = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -201,7 +201,7 @@ class TcpConnection(Switching, asyncio.Protocol):
         if self._watch and messages:
             self.heard = monotonic()
         self._flush()
-        if self._leaving or self._stalled & SWITCHED:
+        if self._asked:
             self._when_handled()
 
     def _when_handled(self) -> None:
@@ -209,6 +209,7 @@ class TcpConnection(Switching, asyncio.Protocol):
         if self._stalled & ENDED:
             self._shut()
         elif self._stalled & SWITCHED:
+            self._asked = self.draining
             self._take_over()
         else:
             self._leave()
@@ -323,7 +324,7 @@ class TcpConnection(Switching, asyncio.Protocol):
         """Close as soon as all that has arrived is answered: how a worker stops. Half a message is waited
         for, and so is the first word of a new client, for `first_word_timeout` (LIFE-068, LIFE-069).
         """
-        self.draining = self._leaving = True
+        self.draining = self._asked = True
         if self._transport and self.status is Status.INITIAL:  # a handshake is under way
             self._deadline(self.first_word_timeout, self._unmade)
         self._leave()
@@ -425,7 +426,7 @@ class TcpConnection(Switching, asyncio.Protocol):
         if self._stalled & ENDED:
             return
         self._stalled |= ENDED
-        self._leaving = True
+        self._asked = True
         self.status = status
         self._room = None
         farewell = b"" if answered else self._codec.farewell(GOING_AWAY if self.draining else NORMAL)

@@ -170,18 +170,21 @@ class Sender(ConnectionCallbacks, Endpoints):
         self._batch = self._room = None
         if batch and self.status is not CLOSED:
             suffix = self._suffix
-            self._push(suffix.join(batch) + suffix)
+            data = suffix.join(batch) + suffix
+            self._push(data) if self._congested or self._silent else self._put(data)
 
     def _push(self, data: bytes) -> bool | None:
-        """Give bytes to the transport, and look at the limit if it could not pass them on."""
-        transport = self._transport
-        if transport.is_closing():
+        """Give bytes to the transport, if it takes any."""
+        if self._transport.is_closing():
             return self._refuse("client closed")
         if not data or self._silent:
             return None
-        was_full = self._congested and self._is_full()
+        return self._put(data, self._congested and self._is_full())
+
+    def _put(self, data: bytes, was_full: bool = False) -> bool | None:
+        """Give bytes to the transport, and look at the limit if it could not pass them on."""
         self._pushed += len(data)
-        transport.write(data)
+        self._transport.write(data)
         if not self._congested:
             return True
         if self._is_full() and not was_full:  # once for each time that it fills up (FLOW-003)

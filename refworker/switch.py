@@ -20,7 +20,10 @@ SWITCHED = 4
 class Switching(Sender):
     """The part of a connection that changes its protocol."""
 
-    __slots__ = ("_backlog", "_chunk", "_former", "_pending", "_stalled")
+    __slots__ = ("_asked", "_backlog", "_chunk", "_former", "_pending", "_stalled")
+
+    _asked: bool
+    """Whether something is to happen when the handler at work returns."""
 
     _backlog: list[bytes]
     _chunk: bytes
@@ -55,6 +58,7 @@ class Switching(Sender):
             self._take_over()
         else:
             self._stalled |= SWITCHED
+            self._asked = True
 
     def _speak(self, codec: Codec) -> None:
         """From here on this is how things are said."""

@@ -33,17 +33,21 @@ class Text(Plain):
         """
         lines: list[Any] = data.split(LF)
         rest = lines.pop()
-        waiting = len(self._tail)
-        if lines and waiting:
-            lines[0] = bytes(self._tail) + lines[0]
-            self._tail.clear()
-        if rest:
-            self._tail += rest
+        waiting = self._joined(lines, rest) if rest or self._tail else 0
         if waiting + len(data) > self.max_package_size:
             return self._measured(lines)
         if waiting or b"\r" in data:
             return [line.rstrip(b"\r") for line in lines]
         return lines
+
+    def _joined(self, lines: list[bytes], rest: bytes) -> int:
+        """Put the tail before the first line, and keep the rest; how many bytes the tail had."""
+        waiting = len(self._tail)
+        if lines and waiting:
+            lines[0] = bytes(self._tail) + lines[0]
+            self._tail.clear()
+        self._tail += rest
+        return waiting
 
     def _measured(self, lines: list[bytes]) -> list[Any]:
         messages: list[Any] = []
