@@ -189,7 +189,16 @@ class ProbeService:
             return {name: getattr(statistics, name) for name in COUNTERS}
         if do == "client":
             return self.clients.open(**more)
-        raise ValueError(f"do is events, counters or client, not {do!r}")
+        if do == "listen":
+            return self.listen(**more)
+        raise ValueError(f"do is events, counters, client or listen, not {do!r}")
+
+    def listen(self, address: str) -> dict[str, int]:
+        """One more place for connections of the probe, in this process."""
+        service = Worker(address, name="probe.more", on_message=self.message)
+        self.log.listen_to(service)
+        service.listen()
+        return {"port": service.port}
 
 
 def as_request(message: Any) -> dict[str, Any]:
