@@ -14,7 +14,7 @@ read yet (TCP-013).
 
 import asyncio
 from collections.abc import Callable, Iterable
-from itertools import chain, count
+from itertools import chain, count, islice
 from time import monotonic
 from typing import Any, ClassVar, Protocol, cast
 
@@ -90,7 +90,7 @@ class TcpConnection(Switching, asyncio.Protocol):
         self._stalled = self._owed = 0
         self._opened = self.heard = 0.0
         self.confirmed = False
-        self._pending, self._chunk, self._former = None, b"", None
+        self._pending, self._done, self._chunk, self._former = None, 0, b"", None
         self._backlog = []
         self._eof = self._farewell = self.draining = self._asked = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -175,29 +175,28 @@ class TcpConnection(Switching, asyncio.Protocol):
 
     # -- reading -----------------------------------------------------------------------------------
 
-    def _handle(self, items: Iterable[Any], chunk: bytes = b"") -> None:
-        """Handle items in order until one stalls the connection, never from inside a handler; then write."""
+    def _handle(self, items: Iterable[Any], chunk: bytes = b"", start: int = 0) -> None:
+        """Handle items from `start` on until one stalls the connection, never in a handler; then write."""
         batch: list[bytes] = []
         self._batch = batch
         if self._simple and not self._congested and self.status is ESTABLISHED:
             self._room = batch
-        items = iter(items)
-        messages = 0
+        handled, signals = start, 0
         try:
-            for item in items:
+            for item in islice(items, start, None) if start else items:
                 if type(item) is not bytes and isinstance(item, Signal):  # the first test spares most of them
                     self._obey(item)
-                    messages -= 1
+                    signals += 1
                 elif (handler := self._on_message) is not None and (owed := handler(self, item)) is not None:
                     self._await(owed)
-                messages += 1
+                handled += 1
                 if self._stalled:
                     break
         except Exception:
             self._failed("on_message")
         if self._stalled:
-            self._pending, self._chunk = items, chunk
-        statistics.messages += messages
+            self._keep(items, handled, chunk)
+        statistics.messages += (messages := handled - start - signals)
         if self._watch and messages:
             self.heard = monotonic()
         self._flush()
@@ -280,7 +279,7 @@ class TcpConnection(Switching, asyncio.Protocol):
         while not self._stalled and self._batch is None:
             if (items := self._pending) is not None:
                 self._pending = None
-                self._handle(items, self._chunk)
+                self._handle(items, self._chunk, self._done)
             elif self._backlog:
                 chunk = self._backlog.pop(0)
                 self._handle(self._codec.feed(chunk), chunk)
@@ -441,7 +440,8 @@ class TcpConnection(Switching, asyncio.Protocol):
         if self.status is CLOSED:
             return
         if self._farewell:  # the answer may be among what nobody will handle any more
-            self._answered(chain(self._pending or (), *map(self._codec.feed, self._backlog)))
+            left = islice(self._pending or (), self._done, None)
+            self._answered(chain(left, *map(self._codec.feed, self._backlog)))
         self._pending = None
         self._backlog.clear()
         self._reading(True)

@@ -6,7 +6,7 @@ of the former protocol already. Those are not handled: the former codec says whe
 reads them again.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from refworker.protocols.base import Codec
@@ -20,16 +20,18 @@ SWITCHED = 4
 class Switching(Sender):
     """The part of a connection that changes its protocol."""
 
-    __slots__ = ("_asked", "_backlog", "_chunk", "_former", "_pending", "_stalled")
+    __slots__ = ("_asked", "_backlog", "_chunk", "_done", "_former", "_pending", "_stalled")
 
     _asked: bool
     """Whether something is to happen when the handler at work returns."""
 
     _backlog: list[bytes]
+    _pending: Iterable[Any] | None
+    """The items of a chunk whose handling was stalled: `_done` of them are handled."""
+    _done: int
     _chunk: bytes
-    """What the items in `_pending` were parsed from."""
+    """What they were parsed from."""
     _former: Codec | None
-    _pending: Iterator[Any] | None
     _stalled: int
 
     @property
@@ -65,11 +67,16 @@ class Switching(Sender):
         self._codec, self._room = codec, None
         self._simple, self._suffix = codec.suffix is not None, codec.suffix or b""
 
+    def _keep(self, items: Iterable[Any], handled: int, chunk: bytes) -> None:
+        """Let the rest of a chunk's items wait. A generator knows itself where it is."""
+        self._pending, self._chunk = items, chunk
+        self._done = handled if isinstance(items, list) else 0
+
     def _take_over(self) -> None:
         """Put what the former codec had parsed too early before the bytes that wait, and go on."""
         former, self._former = self._former, None
-        items, handled = place_of(self._pending)
-        rest = former.unread(items, handled, self._chunk)  # type: ignore[union-attr]
+        items = self._pending if isinstance(self._pending, list) else []
+        rest = former.unread(items, self._done if items else 0, self._chunk)  # type: ignore[union-attr]
         self._pending, self._chunk = None, b""
         if rest:
             self._backlog.insert(0, rest)
@@ -79,13 +86,3 @@ class Switching(Sender):
     def _go_on(self) -> None:
         """Handle what has waited; the connection knows how."""
         raise NotImplementedError
-
-
-def place_of(pending: Iterator[Any] | None) -> tuple[list[Any], int]:
-    """The list behind an iterator, and how many of its items are done with (the iterator's pickled form has
-    both); nothing for a generator, whose codec knows what it has not looked at.
-    """
-    if pending is None or isinstance(pending, Generator):
-        return [], 0
-    pickled: Any = pending.__reduce__()
-    return (pickled[1][0], pickled[2]) if len(pickled) > 2 else ([], 0)
