@@ -8,6 +8,12 @@ from typing import Any
 
 from refworker.worker import Worker
 
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+"""What a WebSocket client says first."""
+
 DEADLINE = 10.0
 """Seconds after which a test that waits has failed."""
 

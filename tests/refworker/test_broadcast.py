@@ -8,13 +8,9 @@ from refworker.client import AsyncTcpConnection
 from refworker.connection import TcpConnection
 from refworker.protocols.frame import Frame
 from refworker.worker import Worker
-from tests.refworker.peers import connected, run, until
+from tests.refworker.peers import UPGRADE, connected, run, until
 
 HOST = "127.0.0.1"
-UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 FRAME = b"\x81\x03all"
 
 

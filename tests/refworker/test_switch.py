@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from refworker.connection import TcpConnection
 from refworker.worker import Worker
-from tests.refworker.peers import Peer, connected, run, until
+from tests.refworker.peers import UPGRADE, Peer, connected, run, until
 
 HOST = "127.0.0.1"
 
@@ -119,14 +119,9 @@ def test_while_it_is_paused_and_at_the_end() -> None:
 
 
 def test_an_upgrade_to_a_websocket() -> None:
-    upgrade = (
-        b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-
     async def program() -> None:
         async with Worker(f"text://{HOST}:0", on_message=turned) as worker, connected(worker) as peer:
-            peer.send(b"websocket, please\n" + upgrade)
+            peer.send(b"websocket, please\n" + UPGRADE)
             assert (await peer.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
             await answered(peer)
 

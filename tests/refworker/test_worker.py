@@ -9,7 +9,7 @@ import pytest
 from refworker.address import AddressError
 from refworker.connection import TcpConnection
 from refworker.worker import Worker, registered
-from tests.refworker.peers import connected, run, until
+from tests.refworker.peers import UPGRADE, connected, run, until
 
 HOST = "127.0.0.1"
 
@@ -231,10 +231,6 @@ def test_broadcasting_while_closing_others_is_safe() -> None:
 
 # -- the first word of a new client, when the worker stops ------------------------------------------------
 
-UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 PING_FRAME, ECHOED = b"\x81\x82\0\0\0\0hi", b"\x81\x02hi"
 
 
