@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from refworker import AsyncTcpConnection, TcpConnection, Timer, Worker, statistics
+from refworker import AsyncTcpConnection, TcpConnection, Timer, UdpConnection, Worker, statistics
 
 COUNTERS = ("connections", "messages", "buffer_full", "buffer_drain", "send_fail")
 SETTINGS = ("max_send_buffer_size", "max_package_size", "id")
@@ -173,6 +173,14 @@ class ProbeService:
         self.log.add("message", connection, spelled(message))
         self.verbs.message(connection, message)
 
+    def datagram(self, connection: UdpConnection, message: bytes) -> None:
+        """Close the datagram's connection where it says so, echo it otherwise."""
+        request = as_request(message)
+        if request.get("do") == "close":
+            connection.close(request.get("data"))
+        else:
+            connection.send(message)
+
     def control(self, connection: TcpConnection, message: bytes) -> None:
         """One request, one reply."""
         try:
@@ -196,7 +204,10 @@ class ProbeService:
     def listen(self, address: str) -> dict[str, int]:
         """One more place for connections of the probe, in this process."""
         service = Worker(address, name="probe.more", on_message=self.message)
-        self.log.listen_to(service)
+        if service.transport == "udp":
+            service.on_message = self.datagram
+        else:
+            self.log.listen_to(service)
         service.listen()
         return {"port": service.port}
 

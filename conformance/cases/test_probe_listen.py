@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from conformance.case import Unsupported, Violation, case
-from conformance.cases.probing import Control, act, control
+from conformance.cases.probing import Control, act, control, verb
 from conformance.target.view import Target
 from conformance.wire.address import Address
+from conformance.wire.datagram import TRIES
 from conformance.wire.peer import Peer
 
 CONTROL = ("endpoint.probe.control",)
@@ -56,7 +57,7 @@ def has_ipv6() -> bool:
 @case(
     "probe/listen/both-families",
     service="probe.text",
-    requirements=("TCP-007",),
+    requirements=("TCP-007", "FAQ-013"),
     accept=AS_ASKED,
     needs=CONTROL,
 )
@@ -90,6 +91,41 @@ def test_no_protocol(target: Target) -> str:
     with visit(target, f"tcp://127.0.0.1:{port}") as peer:
         echoes(peer)
     return "as-asked"
+
+
+@case(
+    "probe/listen/datagrams",
+    service="probe.text",
+    requirements=("UDP-003",),
+    accept=AS_ASKED,
+    needs=CONTROL,
+)
+def test_datagrams(target: Target) -> str:
+    """A `close` of one datagram's connection sends its last words, and ends nothing else."""
+    with control(target) as service:
+        port = opened(service, "udp://127.0.0.1:0")
+    for words in (b"bye", b"bye again"):
+        with socket.socket(type=socket.SOCK_DGRAM) as visitor:
+            visitor.connect(("127.0.0.1", port))
+            visitor.settimeout(target.calibration.deadline / TRIES)
+            answered(visitor, b"hello", b"hello")
+            answered(visitor, verb("close", data=words.decode()).rstrip(b"\n"), words)
+            answered(visitor, b"still there", b"still there")
+    return "as-asked"
+
+
+def answered(visitor: socket.socket, datagram: bytes, due: bytes) -> None:
+    """What is due comes back; a datagram may be lost on its way. Raises Violation."""
+    for _ in range(TRIES):
+        try:
+            visitor.send(datagram)
+            came = visitor.recv(65536)
+        except OSError:  # too late, or nobody listens any more
+            continue
+        if came != due:
+            raise Violation("wrong-answer", f"{due!r} was due, {came!r} came")
+        return
+    raise Violation("no-answer", f"{due!r} was due for {datagram!r}, {TRIES} times asked")
 
 
 @case("probe/listen/taken", service="probe.text", requirements=("LIFE-108",), accept=AS_ASKED, needs=CONTROL)
