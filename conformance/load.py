@@ -109,7 +109,7 @@ def run(address: Address, flows: Sequence[Flow], patience: float = PATIENCE) -> 
 
     Raises Violation `refused`, `wrong-answer`, `no-answer`, `unexpected-bytes`, `fin` or `reset`.
     """
-    _allow_descriptors()
+    allow_descriptors()
     generator = _Generator(address, patience)
     try:
         lines = [generator.open(flow) for flow in flows]
@@ -123,10 +123,11 @@ def run(address: Address, flows: Sequence[Flow], patience: float = PATIENCE) -> 
     return Figures(messages, seconds, [line.latencies for line in lines])
 
 
-def _allow_descriptors() -> None:
-    """As many connections as this system lets one process have."""
+def allow_descriptors() -> int:
+    """As many connections as this system lets one process have; how many descriptors that are."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 class _Line:

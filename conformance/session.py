@@ -3,7 +3,6 @@
 import os
 import signal
 import tempfile
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -67,11 +66,8 @@ def run(plan: Plan, spec: TargetSpec, listener: Listener) -> Run:
     for name in FOREIGN_SETTINGS:
         os.environ.pop(name, None)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # broken off in order, as by Ctrl-C
-    os.environ[family.RUN] = mark = uuid.uuid4().hex
-    try:
+    with family.swept():
         status = pytest.main(_arguments(plan), plugins=[observer])
-    finally:
-        family.sweep(mark)
     interrupted = status == pytest.ExitCode.INTERRUPTED
     results = observer.results if interrupted else observer.results + _unheard(plan, observer)
     order = {name: index for index, name in enumerate(plan.cases)}

@@ -277,9 +277,8 @@ class TcpConnection(Switching, asyncio.Protocol):
     def _go_on(self) -> None:
         """Handle what has waited; then read on, or obey the FIN that came meanwhile."""
         while not self._stalled and self._batch is None:
-            if (items := self._pending) is not None:
-                self._pending = None
-                self._handle(items, self._chunk, self._done)
+            if self._pending is not None:
+                self._handle(*self._kept())
             elif self._backlog:
                 chunk = self._backlog.pop(0)
                 self._handle(self._codec.feed(chunk), chunk)
@@ -439,10 +438,9 @@ class TcpConnection(Switching, asyncio.Protocol):
         """Everything is said: FIN, unless the peer's farewell is still to come."""
         if self.status is CLOSED:
             return
+        items, _, done = self._kept()
         if self._farewell:  # the answer may be among what nobody will handle any more
-            left = islice(self._pending or (), self._done, None)
-            self._answered(chain(left, *map(self._codec.feed, self._backlog)))
-        self._pending = None
+            self._answered(chain(islice(items, done, None), *map(self._codec.feed, self._backlog)))
         self._backlog.clear()
         self._reading(True)
         if self._eof:
@@ -486,7 +484,8 @@ class TcpConnection(Switching, asyncio.Protocol):
         statistics.living.pop(self.real_id, None)
         began, self.status = self.status, CLOSED
         self._stalled |= ENDED
-        self._room = self._pending = None
+        self._room = None
+        self._kept()
         self._backlog.clear()
         if self._timer:
             self._timer.cancel()

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from refworker.callbacks import ConnectionCallbacks, logger
 from refworker.endpoints import Endpoints
-from refworker.protocols.base import as_bytes
+from refworker.protocols.base import Codec, as_bytes
 from refworker.status import SEND_FAIL, Status, statistics
 
 LARGE, MANY = 4096, 256
@@ -40,13 +40,18 @@ class Sender(ConnectionCallbacks, Endpoints):
 
     def _begin(self) -> None:
         """The state of one transport's life."""
-        self._simple = self._codec.suffix is not None
-        self._suffix = self._codec.suffix or b""
+        self._speak(self._codec)
         self._pushed = 0
         self._congested = self._silent = False
         self._batch: list[bytes] | None = None
-        self._room: list[bytes] | None = None  # the batch, while bytes may simply be appended
         self._transport = None
+
+    def _speak(self, codec: Codec) -> None:
+        """From here on this is how things are said."""
+        self._codec = codec
+        self._simple = codec.suffix is not None
+        self._suffix = codec.suffix or b""
+        self._room: list[bytes] | None = None  # the batch, while bytes may simply be appended
 
     def pause_writing(self) -> None:
         """The send buffer is not empty any more."""
@@ -130,10 +135,8 @@ class Sender(ConnectionCallbacks, Endpoints):
     def _send_as_others(self, message: Any, framed: dict[type, bytes]) -> bool | None:
         """Send what may have been framed for another connection of this protocol, or is for the next ones."""
         codec = self._codec
-        if (
-            self.status is not ESTABLISHED or not codec.alike or codec.overdue()
-        ):  # a handshake may hold it back
-            return self.send(message)
+        if self.status is not ESTABLISHED or not codec.alike or codec.overdue():
+            return self.send(message)  # a handshake may hold it back
         if (data := framed.get(type(codec))) is None:
             try:
                 data = framed[type(codec)] = codec.encode(message)

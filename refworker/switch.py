@@ -62,22 +62,22 @@ class Switching(Sender):
             self._stalled |= SWITCHED
             self._asked = True
 
-    def _speak(self, codec: Codec) -> None:
-        """From here on this is how things are said."""
-        self._codec, self._room = codec, None
-        self._simple, self._suffix = codec.suffix is not None, codec.suffix or b""
-
     def _keep(self, items: Iterable[Any], handled: int, chunk: bytes) -> None:
         """Let the rest of a chunk's items wait. A generator knows itself where it is."""
         self._pending, self._chunk = items, chunk
         self._done = handled if isinstance(items, list) else 0
 
+    def _kept(self) -> tuple[Iterable[Any], bytes, int]:
+        """What waits, what it was parsed from, and how much of it is done; it waits no more."""
+        kept = self._pending or (), self._chunk, self._done
+        self._pending, self._chunk, self._done = None, b"", 0
+        return kept
+
     def _take_over(self) -> None:
         """Put what the former codec had parsed too early before the bytes that wait, and go on."""
         former, self._former = self._former, None
-        items = self._pending if isinstance(self._pending, list) else []
-        rest = former.unread(items, self._done if items else 0, self._chunk)  # type: ignore[union-attr]
-        self._pending, self._chunk = None, b""
+        items, chunk, handled = self._kept()
+        rest = former.unread(items if isinstance(items, list) else [], handled, chunk)  # type: ignore[union-attr]
         if rest:
             self._backlog.insert(0, rest)
         self._stalled &= ~SWITCHED

@@ -2,16 +2,17 @@
 
 import resource
 import socket
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from conformance.case import Unsupported, Violation, case
 from conformance.cases.echoing import exchange_then, several
+from conformance.load import allow_descriptors
 from conformance.outcomes import Observation
 from conformance.target import family
 from conformance.target.view import Target
 from conformance.wire.address import Address, dial
+from conformance.wire.peer import LINGER_ZERO
 
 exchange = exchange_then(b"the line after\n")
 
@@ -38,9 +39,6 @@ MOMENT = 1.0
 
 BUSY = 0.5
 """Part of a processor. Whoever waits needs a hundredth of it; a loop without a pause takes all."""
-
-RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: no port of ours waits after the end of its connection (socket(7))."""
 
 
 @case(
@@ -114,15 +112,14 @@ def test_idle_ten_thousand(target: Target) -> str:
 
 def room(target: Target) -> int:
     """How many connections this process and each of the target's may have."""
-    _, ours = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (ours, ours))
+    ours = allow_descriptors()
     theirs = [resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] for pid in target.process.family()]
     return max(RESERVE, min(CROWD, ours - RESERVE, *(limit - RESERVE for limit in theirs)))
 
 
 @contextmanager
 def crowd(address: Address, number: int) -> Iterator[list[socket.socket]]:
-    """So many connections, closed by a reset. Raises Violation `refused`."""
+    """So many connections, closed by a reset, so that no port of ours waits. Raises Violation `refused`."""
     with ExitStack() as stack:
         connections: list[socket.socket] = []
         for _ in range(number):
@@ -133,7 +130,7 @@ def crowd(address: Address, number: int) -> Iterator[list[socket.socket]]:
             if not isinstance(connection, socket.socket):
                 raise Unsupported("ten thousand handshakes of TLS would be another case")
             stack.enter_context(connection)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
             connections.append(connection)
         yield connections
 

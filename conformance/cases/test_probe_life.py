@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Violation, case
 from conformance.cases.probing import Event, act, parsed, probe, verb
+from conformance.cases.test_probe import AS_ASKED, CONTROL
 from conformance.exploration import explore
 from conformance.target.view import Target
 from conformance.wire import text
@@ -72,8 +73,8 @@ lives = st.builds(Life, st.lists(segments, max_size=4), endings, st.lists(echoes
     "probe/life/any",
     service="probe.text",
     requirements=("TCP-004", "TCP-010", "TCP-012", "TCP-014", "TCP-016", "TCP-017", "FLOW-007"),
-    accept={"as-asked": "pass"},
-    needs=("endpoint.probe.control",),
+    accept=AS_ASKED,
+    needs=CONTROL,
     explores=True,
 )
 def test_any_life(target: Target) -> str:

@@ -1,28 +1,22 @@
 """More places to listen at, opened by a process that serves already: the probe's `listen`."""
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from conformance.case import Unsupported, Violation, case
 from conformance.cases.probing import Control, act, control, verb
+from conformance.cases.test_probe import AS_ASKED, CONTROL
 from conformance.target.view import Target
 from conformance.wire.address import Address
 from conformance.wire.datagram import TRIES
 from conformance.wire.peer import Peer
 
-CONTROL = ("endpoint.probe.control",)
-AS_ASKED = {"as-asked": "pass"}
-
 NO_PROTOCOLS = ("a-b://127.0.0.1:0", "../x://127.0.0.1:0", "nope://127.0.0.1:0", "127.0.0.1:0")
 """Schemes that no protocol can have or has, and none at all."""
 
 
-@contextmanager
-def visit(target: Target, url: str) -> Iterator[Peer]:
+def visit(target: Target, url: str) -> Peer:
     """A connection to a place that was opened by `listen`."""
-    with Peer(Address.parse(url), target.calibration, target.transcript, "probe.text") as peer:
-        yield peer
+    return Peer(Address.parse(url), target.calibration, target.transcript, "probe.text")
 
 
 def opened(service: Control, address: str) -> int:

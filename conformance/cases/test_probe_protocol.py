@@ -6,13 +6,11 @@ from hypothesis import strategies as st
 
 from conformance.case import case
 from conformance.cases.probing import verb
+from conformance.cases.test_probe import AS_ASKED, CONTROL
 from conformance.exploration import explore
 from conformance.strategies import splits
 from conformance.target.view import Target
 from conformance.wire import frame, text
-
-CONTROL = ("endpoint.probe.control",)
-AS_ASKED = {"as-asked": "pass"}
 
 SWITCHED = b"switched"
 """What a connection says first in its new protocol."""

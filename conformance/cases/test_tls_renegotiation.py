@@ -18,7 +18,6 @@ ASKED = 10
 RENEGOTIATE = b"R\n"
 """What the interactive `openssl s_client` takes for it (openssl-s_client(1), connected commands)."""
 
-
 BEGUN = b"RENEGOTIATING\n"
 """What it says when it has begun; a line that comes too early is taken for a part of the command."""
 

@@ -9,7 +9,8 @@ master dies: whoever was seen once is known again by pid and time of birth.
 import contextlib
 import os
 import signal
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,16 @@ def family(roots: Iterable[int], mark: str) -> set[int]:
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
     return found
+
+
+@contextlib.contextmanager
+def swept() -> Iterator[None]:
+    """A run: whatever is started in it carries a mark, and what is left of that at the end is killed."""
+    os.environ[RUN] = run = uuid.uuid4().hex
+    try:
+        yield
+    finally:
+        sweep(run)
 
 
 def sweep(run: str) -> None:

@@ -103,10 +103,10 @@ def chosen(glob: str) -> list[Mutant]:
     """
     found = [each for each in zoo() if any(fnmatchcase(word, glob) for word in (each.name, *each.sections))]
     Random(0).shuffle(found)
-    cases = selections()
-    slow = [each for each in found if each.name in slow_ones()]
+    cases, names = selections(), slow_ones()
+    slow = [each for each in found if each.name in names]
     slow.sort(key=lambda each: -len(cases.get(each.name, ())))  # who meets most cases takes longest
-    others = [each for each in found if each not in slow]
+    others = [each for each in found if each.name not in names]
     lines = zip_longest(slow, *(others[start::COMPANY] for start in range(COMPANY)))
     return [each for line in lines for each in line if each]
 

@@ -8,7 +8,6 @@ import json
 import multiprocessing
 import os
 import sys
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -49,11 +48,8 @@ def run(target: Path, mutation: str, globs: Sequence[str], results: Path, output
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.environ["ZOO_MUTATION"] = mutation
-    os.environ[family.RUN] = mark = uuid.uuid4().hex
-    try:
+    with family.swept():
         sys.exit(judge(target, globs, results))
-    finally:
-        family.sweep(mark)
 
 
 def judge(target: Path, globs: Sequence[str], results: Path) -> int:
