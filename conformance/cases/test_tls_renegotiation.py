@@ -62,8 +62,8 @@ def asker(target: Target) -> Iterator[Asker]:
     """A TLS 1.2 connection that can renegotiate. Raises Unsupported without the command."""
     command = ["openssl", "s_client", "-tls1_2", "-connect", target.endpoint().authority]
     try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        process = subprocess.Popen(  # unbuffered: what it does not read any more is nobody's to write
+            command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
     except OSError as problem:
         raise Unsupported(f"the openssl command is missing: {problem}") from problem

@@ -212,9 +212,14 @@ def test_calls_that_a_parting_worker_has_not_begun_go_elsewhere() -> None:
 def test_a_late_answer_is_for_nobody() -> None:
     async def program() -> None:
         async with (
-            scripted(b'{"hello":"again"}\n', b'{"id":1,"result":1}\n{"id":2,"result":2}\n') as server,
+            scripted(
+                b'{"id":1,"result":0}\n',  # from here on it stands, and a call leaves at once
+                b'{"hello":"again"}\n',
+                b'{"id":2,"result":1}\n{"id":3,"result":2}\n',
+            ) as server,
             Dispatcher(at(server)) as dispatcher,
         ):
+            assert await dispatcher.call("e") == 0
             with pytest.raises(TaskTimeout):
                 await dispatcher.using(timeout=0.02).call("f")
             assert await dispatcher.call("g") == 2
