@@ -7,6 +7,7 @@ from refworker.client import AsyncTcpConnection
 from refworker.connection import TcpConnection
 from refworker.cron import cron
 from refworker.protocols.registry import register_protocol
+from refworker.protocols.websocket import Deflate
 from refworker.quota import Quota
 from refworker.status import CONNECT_FAIL, SEND_FAIL, Status, statistics
 from refworker.supervisor import (
@@ -31,6 +32,7 @@ __all__ = [
     "AddressError",
     "AsyncTcpConnection",
     "AsyncUdpConnection",
+    "Deflate",
     "Dispatcher",
     "Quota",
     "ServiceStatus",

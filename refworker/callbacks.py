@@ -75,8 +75,14 @@ class ConnectionCallbacks:
     on_buffer_full = Callback()
     on_buffer_drain = Callback()
     on_websocket_connect = Callback()
+    """With the handshake's request, before it is answered; of an outgoing connection with the answer."""
+    on_websocket_connected = Callback()
+    """With the request: the answer is on its way."""
     on_websocket_ping = Callback()
+    """With its payload; in place of the pong that is sent where nobody asks for this."""
     on_websocket_pong = Callback()
+    on_websocket_close = Callback()
+    """With code (1005: none) and reason of the peer's Close frame."""
 
     def take_over(self, other: "ConnectionCallbacks") -> None:
         """Begin with the callbacks of another."""

@@ -15,14 +15,16 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
-from refworker.address import AddressError, parse_address
+from refworker.address import Address, AddressError, parse_address
 from refworker.callbacks import set_callbacks
 from refworker.connection import TcpConnection
 from refworker.dial import Way, dial
 from refworker.protocols.base import as_bytes
 from refworker.protocols.registry import client_codec
+from refworker.protocols.websocket import Headers, Wish, application_fields
 from refworker.status import CONNECT_FAIL, Status
 from refworker.tls import Options, client_context, options_of
 from refworker.tls_layer import TlsLayer
@@ -51,6 +53,11 @@ class AsyncTcpConnection(TcpConnection):
         proxy_authorization: str = "",
         context: Options | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        headers: Headers = (),
+        websocket_origin: str = "",
+        websocket_client_protocol: str = "",
+        websocket_ping_interval: float | None = None,
+        deflate: Wish = True,
         **callbacks: Any,
     ) -> None:
         """Performs no I/O; `callbacks` are `on_…` functions, `transport`, `context` and `ssl_context` are as
@@ -59,13 +66,20 @@ class AsyncTcpConnection(TcpConnection):
 
         `local_address` is this side's `ip:port` (port 0: any). `proxy_http` (HTTP CONNECT) and `proxy_socks5`
         are `host:port`, the latter also `user:password@host:port`; `proxy_authorization` is sent to the
-        former. Raises AddressError for an address that cannot be meant.
+        former.
+
+        A WebSocket asks with these `headers`, and with an Origin and subprotocols where they are given
+        (WSC-002); all three are attributes, too, and may be changed before the next `connect`. It pings every
+        `websocket_ping_interval` seconds (WSC-012), and offers compression unless `deflate` is False. Raises
+        AddressError for an address that cannot be meant.
         """
         target = parse_address(address, transport)
         if target.transport not in ("tcp", "ssl", "unix"):
             raise AddressError(f"{address!r}: a client cannot connect over {target.transport}")
         try:
-            self._factory = client_codec(target.scheme, target.authority, target.path, os.urandom, protocol)
+            self._factory = client_codec(
+                target.scheme, host_field(target), target.path, os.urandom, protocol, deflate
+            )
         except ValueError as problem:
             raise AddressError(f"{address!r}: {problem}") from None
         self._target = target
@@ -77,6 +91,10 @@ class AsyncTcpConnection(TcpConnection):
         self._early_size = 0
         self._attempt: asyncio.Task[None] | None = None
         self._appointment: asyncio.TimerHandle | None = None
+        self._pinging: asyncio.TimerHandle | None = None
+        self.headers, self.websocket_origin = headers, websocket_origin
+        self.websocket_client_protocol = websocket_client_protocol
+        self.websocket_ping_interval = websocket_ping_interval
         super().__init__(self._factory)
         set_callbacks(self, callbacks)
 
@@ -92,6 +110,11 @@ class AsyncTcpConnection(TcpConnection):
     def transport(self) -> str:
         """As the address said, also while there is no connection."""
         return self._target.transport
+
+    def asked_for(self) -> list[tuple[str, str]]:
+        """The fields of a WebSocket's request that are the application's."""
+        more = {"Origin": self.websocket_origin, "Sec-WebSocket-Protocol": self.websocket_client_protocol}
+        return application_fields(self.headers) + [(name, value) for name, value in more.items() if value]
 
     def connect(self) -> None:
         """Begin to connect; `on_connect`, or `on_error` and `on_close`, tell how it went. Does nothing while
@@ -180,6 +203,29 @@ class AsyncTcpConnection(TcpConnection):
         target = self._target
         return target.path if target.transport == "unix" else f"{target.host}:{self._port()}"
 
+    def _shake_hands(self) -> bool:
+        """The server has agreed; from now on it is pinged, if that is wanted."""
+        self._keep_pinging(first=True)
+        return super()._shake_hands()
+
+    def _keep_pinging(self, first: bool = False) -> None:
+        if self.websocket_ping_interval and self.status is Status.ESTABLISHED:
+            if not first:
+                self.ping()
+            loop = asyncio.get_running_loop()
+            self._pinging = loop.call_later(self.websocket_ping_interval, self._keep_pinging)
+
+    def _broken(self, error: str) -> None:
+        """A handshake that fails is a connection that could not be made (WSC-003)."""
+        super()._broken(error)
+        if self._codec.overdue():
+            self._tell("on_error", CONNECT_FAIL, error)
+
+    def _closed(self) -> None:
+        if self._pinging:
+            self._pinging.cancel()
+        super()._closed()
+
     def _connect_failed(self, reason: str) -> None:
         if self.status is Status.CONNECTING:
             self.status, self._attempt = Status.CLOSING, None
@@ -245,6 +291,14 @@ class Door(asyncio.Protocol):
             self._protocol.connection_made(transport)
         else:
             cast(asyncio.Transport, transport).abort()
+
+
+def host_field(target: Address) -> str:
+    """The Host field of a WebSocket's request, with the port unless it is the scheme's own (WSC-001)."""
+    if target.transport == "unix":
+        return "localhost"
+    usual = target.port == DEFAULT_PORTS.get(target.transport, 80)
+    return replace(target, port=None).authority if usual else target.authority
 
 
 def reason_of(problem: OSError) -> str:

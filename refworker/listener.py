@@ -9,6 +9,7 @@ from typing import Any
 
 from refworker.address import Address, AddressError, parse_address
 from refworker.protocols.registry import Factory, server_codec
+from refworker.protocols.websocket import Wish
 from refworker.socketfile import remove_stale
 
 CURES = {
@@ -38,7 +39,7 @@ class Manner:
     socket_mode: int | None = None
 
 
-def parse(address: str, protocol: Any, transport: str) -> tuple[Address, Factory]:
+def parse(address: str, protocol: Any, transport: str, deflate: Wish = True) -> tuple[Address, Factory]:
     """The parts of a listening address and its codec. Raises AddressError."""
     target = parse_address(address, transport)
     if target.transport not in LISTEN:
@@ -49,7 +50,7 @@ def parse(address: str, protocol: Any, transport: str) -> tuple[Address, Factory
     if (target.scheme, target.transport, protocol) == ("websocket", "udp", None):
         raise AddressError(f"{address!r}: WebSocket is a conversation, and datagrams are none; use tcp")
     try:
-        return target, server_codec(target.scheme, protocol)
+        return target, server_codec(target.scheme, protocol, deflate)
     except ValueError as problem:
         raise AddressError(f"{address!r}: {problem}") from None
 

@@ -129,7 +129,12 @@ class Sender(ConnectionCallbacks, Endpoints):
             return self._refuse("send buffer full and drop package")
         if self._batch is None or self._congested:
             return self._push_batch(data)
-        self._write(data)
+        if len(data) > LARGE or self._simple:
+            self._write(data)
+        else:
+            self._batch.append(data)
+            if len(self._batch) >= MANY:
+                self._push_batch()
         return None
 
     def _send_as_others(self, message: Any, framed: dict[type, bytes]) -> bool | None:

@@ -33,6 +33,7 @@ from refworker.connection import TcpConnection
 from refworker.idle import watch_of
 from refworker.listener import check, explained, listen, parse, port_of
 from refworker.protocols.registry import Factory
+from refworker.protocols.websocket import Wish
 from refworker.quota import Quota
 from refworker.sender import broadcast
 from refworker.socketfile import SocketFile, file_of
@@ -103,6 +104,7 @@ class Worker(ConnectionCallbacks):
         ping_interval: float | None = None,
         auth_timeout: float | None = None,
         life: str = "bytes",
+        deflate: Wish = True,
         **callbacks: Any,
     ) -> None:
         """Take notes; nothing is opened yet.
@@ -121,8 +123,9 @@ class Worker(ConnectionCallbacks):
         `life` says what breaks the silence, any `bytes` or only whole `messages`. A WebSocket that is silent
         for `ping_interval` is sent a Ping, and closed if that goes on for as long again, or until
         `idle_timeout`. Who is not known for whom he is by `connection.confirm()` within `auth_timeout` is
-        closed. Raises AddressError for an address that cannot be meant, TypeError for an unknown callback,
-        ValueError for options that do not go together.
+        closed. WebSockets compress where the client offers it, with little memory; `deflate=Deflate(…)` says
+        how, `deflate=False` not to. Raises AddressError for an address that cannot be meant, TypeError for an
+        unknown callback, ValueError for options that do not go together.
         """
         if count < 1:
             raise ValueError(f"count is the number of processes, at least 1, not {count}")
@@ -137,7 +140,7 @@ class Worker(ConnectionCallbacks):
         self._target: Address | None = None
         self._codec: Factory | None = None
         if address:
-            self._target, self._codec = parse(address, protocol, transport)
+            self._target, self._codec = parse(address, protocol, transport, deflate)
             check(self._target, reuse_port, socket_mode)
             if ping_interval is not None and self._target.scheme not in ("websocket", "wss"):
                 raise ValueError(f"{address!r} has no Ping, as WebSockets have; use idle_timeout instead")

@@ -39,8 +39,9 @@ class Event(Signal):
     """Something the user may want to see, in its place among the messages.
 
     `callback` names the attribute of the connection that is called with the connection and `args`. `reply` is
-    written first; with `unless_handled` it is written only where no such callback is set. `opening`: the
-    conversation proper begins only now, and the peer has said nothing in it yet.
+    written first; with `unless_handled` only where no such callback is set, for that makes the reply itself.
+    `opening`: the handshake is concluded with this, and the peer has said nothing behind it yet. `parting`:
+    it belongs to the `Close` that follows.
     """
 
     callback: str
@@ -48,6 +49,7 @@ class Event(Signal):
     reply: bytes = b""
     unless_handled: bool = False
     opening: bool = False
+    parting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,10 @@ class Codec(Protocol):
     """What lists of connections call the protocol."""
     suffix: ClassVar[bytes | None]
     """Where a message's payload and these bytes are all that `encode` makes; None where it does more."""
-    alike: ClassVar[bool]
-    """Whether `encode` gives the same bytes on every connection of this protocol."""
+
+    @property
+    def alike(self) -> bool:
+        """Whether `encode` gives the same bytes on every connection of this protocol."""
 
     @property
     def opening(self) -> bytes:
@@ -85,6 +89,10 @@ class Codec(Protocol):
 
     def encode(self, message: Any) -> bytes:
         """Give a message its form on the wire. Raises TypeError or ValueError for what cannot be sent."""
+
+    @property
+    def patient(self) -> bool:
+        """Whether it is the peer that ends TCP behind the last words, as a WebSocket's server does."""
 
     def farewell(self, code: int = 1000, reason: str = "") -> bytes:
         """What this side says before it closes, else `b""`. If not empty, the peer's own farewell is awaited:
@@ -122,7 +130,7 @@ class Plain:
     name: ClassVar[str]
     suffix: ClassVar[bytes | None] = None
     alike: ClassVar[bool] = True
-    opening = b""
+    opening, patient = b"", False
 
     def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
         self.max_package_size = max_package_size

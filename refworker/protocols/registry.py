@@ -7,7 +7,7 @@ from refworker.protocols.base import Codec, Raw
 from refworker.protocols.custom import Custom, Shape
 from refworker.protocols.frame import Frame
 from refworker.protocols.text import Text
-from refworker.protocols.websocket import WebSocketClient, WebSocketServer
+from refworker.protocols.websocket import WebSocketClient, WebSocketServer, Wish
 
 Factory = Callable[[Any, int], Codec]
 """From a connection and its `max_package_size` to the codec of that connection."""
@@ -28,21 +28,32 @@ def register_protocol(scheme: str, protocol: Any) -> None:
     _users[scheme.lower()] = protocol
 
 
-def server_codec(scheme: str, protocol: Any = None) -> Factory:
-    """The codec of a listener; `protocol` is a user's own. Raises ValueError for an unknown scheme."""
+def server_codec(scheme: str, protocol: Any = None, deflate: Wish = True) -> Factory:
+    """The codec of a listener; `protocol` is a user's own, `deflate` is for WebSockets. Raises ValueError for
+    an unknown scheme.
+    """
     if scheme in ("websocket", "wss") and protocol is None and scheme not in _users:
-        return lambda connection, limit: WebSocketServer(max_package_size=limit)
+        return lambda connection, limit: WebSocketServer(limit, deflate)
     if scheme == "ws":
         raise ValueError("ws:// is the client's side; listen on websocket://")
     return _common(scheme, protocol, "websocket")
 
 
 def client_codec(
-    scheme: str, host: str, path: str, random_bytes: Callable[[int], bytes], protocol: Any = None
+    scheme: str,
+    host: str,
+    path: str,
+    random_bytes: Callable[[int], bytes],
+    protocol: Any = None,
+    deflate: Wish = True,
 ) -> Factory:
-    """The codec of an outgoing connection to `host` (as in a Host header). Raises ValueError as above."""
+    """The codec of an outgoing connection to `host` (as in a Host header), whose `asked_for()` gives the
+    fields of its handshake. Raises ValueError as above.
+    """
     if scheme in ("ws", "wss") and protocol is None and scheme not in _users:
-        return lambda connection, limit: WebSocketClient(host, path, random_bytes, max_package_size=limit)
+        return lambda connection, limit: WebSocketClient(
+            host, path, random_bytes, limit, connection.asked_for(), deflate
+        )
     if scheme == "websocket":
         raise ValueError("websocket:// is the server's side; connect to ws://")
     return _common(scheme, protocol, "ws")

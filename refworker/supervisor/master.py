@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from refworker.callbacks import logger
+from refworker.memory import keep_freed_memory
 from refworker.supervisor import signals
 from refworker.supervisor.agenda import Agenda
 from refworker.supervisor.channel import Channel, Message
@@ -75,6 +76,7 @@ class Master(Reloader):
         if heritage.inherited:
             self.prepare()
         gc.freeze()  # no collection in a worker touches, and so copies, what is there now: fork shares it
+        keep_freed_memory()
         self.slots = self._make_slots()
         set_title(f"refworker: master process  {settings.program}")
         watch = settings.busy_report, settings.busy_timeout

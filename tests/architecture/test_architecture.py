@@ -21,12 +21,15 @@ FLOORS: tuple[frozenset[str], ...] = (
             "address",
             "callbacks",
             "client",
+            "closing",
             "connection",
             "cron",
             "dial",
             "endpoints",
             "idle",
             "listener",
+            "manners",
+            "memory",
             "pipe",
             "quota",
             "sender",
@@ -51,7 +54,7 @@ floors themselves read nothing of it but the version. What stands nowhere here f
 """
 
 IMPURE = frozenset({"asyncio", "os", "random", "selectors", "socket", "ssl", "threading", "time"})
-GUARDED = frozenset({"uvloop", "aiosmtpd", "cronsim", "setproctitle"})
+GUARDED = frozenset({"uvloop", "aiosmtpd", "cronsim", "setproctitle", "websockets"})
 """Third-party modules that `refworker` may import where they are wanted, never merely by being imported
 itself.
 """

@@ -1,25 +1,38 @@
-"""`websocket://` and `ws://` (RFC 6455): read `frames.py` for the wire, `handshake.py` for how it begins and
-`conversation.py` for what both sides do after that. The two sides differ in this: who asks, and who masks.
+"""`websocket://` and `ws://` (RFC 6455): read `frames.py` for the wire, `handshake.py` for how it begins,
+`conversation.py` and `message.py` for what both sides do after that, `deflate.py` for how they save bytes.
+The two sides differ in this: who asks, and who masks.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import ClassVar
 
 from refworker.protocols.base import MAX_PACKAGE_SIZE
 from refworker.protocols.websocket.conversation import Conversation
-from refworker.protocols.websocket.handshake import ClientHandshake, Request, Response, ServerHandshake
+from refworker.protocols.websocket.deflate import ASKING, GRANTING, Deflate, Wish, options_for
+from refworker.protocols.websocket.handshake import ClientHandshake, ServerHandshake
+from refworker.protocols.websocket.heads import Headers, Request, Response, application_fields, http_error
 
-__all__ = ["Request", "Response", "WebSocketClient", "WebSocketServer"]
+__all__ = [
+    "Deflate",
+    "Headers",
+    "Request",
+    "Response",
+    "WebSocketClient",
+    "WebSocketServer",
+    "Wish",
+    "application_fields",
+    "http_error",
+]
 
 
 class WebSocketServer(Conversation):
     """The side that is asked: `on_websocket_connect` gets the `Request`."""
 
     __slots__ = ()
-    opening = b""
+    opening, patient = b"", False
 
-    def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
-        super().__init__(ServerHandshake(), max_package_size=max_package_size)
+    def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE, deflate: Wish = True) -> None:
+        super().__init__(ServerHandshake(options_for(deflate, GRANTING)), max_package_size=max_package_size)
 
 
 class WebSocketClient(Conversation):
@@ -34,12 +47,19 @@ class WebSocketClient(Conversation):
         path: str,
         random_bytes: Callable[[int], bytes],
         max_package_size: int = MAX_PACKAGE_SIZE,
-        headers: Iterable[tuple[str, str]] = (),
+        headers: Headers = (),
+        deflate: Wish = True,
     ) -> None:
-        """`host` is the Host field, with a port unless it is 80; `path` includes the query;
+        """`host` is the Host field, with a port unless it is the scheme's own; `path` includes the query;
         `random_bytes(n)` gives n unpredictable bytes (`os.urandom`); `headers` are the application's own
         fields. Raises ValueError for a host or a path that cannot be meant.
         """
-        handshake = ClientHandshake(host, path, random_bytes(16), headers)
+        options = options_for(deflate, ASKING)
+        handshake = ClientHandshake(host, path, random_bytes(16), headers, options)
         super().__init__(handshake, random_bytes, max_package_size)
         self.opening = handshake.request
+
+    @property
+    def patient(self) -> bool:
+        """The server ends TCP first (RFC 6455 section 7.1.1), if the handshake has succeeded."""
+        return self._held is None

@@ -5,14 +5,13 @@ client, the payload.
 
 The first byte is one of few: `LEGAL` lists them, and everything else is refused by not being there. An
 extension that gives a reserved bit a meaning adds its first bytes to such a table.
-
-Masking is XOR with a key of four bytes. Python has no fast loop over bytes, but two things that are: integers
-of any length, best for short payloads, and `translate`, which can XOR a quarter of the payload at once, since
-every fourth byte meets the same byte of the key.
 """
 
 import struct
+from collections.abc import Callable, Set
 from typing import Any, NamedTuple
+
+from refworker.protocols.websocket.masking import compiled, mask
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 DATA = frozenset({CONTINUATION, TEXT, BINARY})
@@ -24,6 +23,12 @@ FIN, RESERVED, OPCODE, MASKED = 0x80, 0x70, 0x0F, 0x80
 LEGAL = DATA | {FIN | opcode for opcode in DATA | CONTROL}
 """The first bytes that a frame may have without extensions."""
 
+COMPRESSED = 0x40
+"""RSV1: what permessage-deflate sets on the first frame of a message (RFC 7692 section 6)."""
+
+LEGAL_WITH_DEFLATE = LEGAL | {form | COMPRESSED | opcode for form in (0, FIN) for opcode in (TEXT, BINARY)}
+"""The first bytes that a frame may have where that extension was agreed on."""
+
 LONGEST_SHORT = 125
 """Bytes of payload that need no longer length; also the most that a control frame may carry (section 5.5)."""
 
@@ -33,11 +38,11 @@ LONG_FORMS = {126: (struct.Struct(">H"), LONGEST_SHORT + 1), 127: (struct.Struct
 NORMAL, BROKEN_RULE, NOT_UTF8, TOO_BIG = 1000, 1002, 1007, 1009
 """Close codes (section 7.4.1)."""
 
+NO_CODE = 1005
+"""What stands for a Close frame without one (section 7.1.5)."""
+
 CLOSE_CODES = frozenset({*range(1000, 1004), *range(1007, 1015), *range(3000, 5000)})
 """The codes that a Close frame may carry (section 7.4; 1012 to 1014 are in IANA's registry)."""
-
-LANES_FROM = 1024
-"""Bytes from which four translations beat one long integer; between 512 and 4096 on the machines measured."""
 
 
 class Failure(Exception):
@@ -54,34 +59,11 @@ class Header(NamedTuple):
     """
 
     final: bool
+    compressed: bool
     opcode: int
     length: int
     key: bytes
     start: int
-
-
-# -- masking (section 5.3) -----------------------------------------------------------------------------
-
-
-def xor_short(payload: bytes, key: bytes) -> bytes:
-    """XOR as one long integer."""
-    length = len(payload)
-    pattern = (key * (length // 4 + 1))[:length]
-    return (int.from_bytes(payload, "big") ^ int.from_bytes(pattern, "big")).to_bytes(length, "big")
-
-
-XOR = [xor_short(bytes(range(256)), bytes([byte]) * 4) for byte in range(256)]
-"""For each byte of a key, the table that `translate` wants."""
-
-
-def mask(payload: bytes, key: bytes) -> bytes:
-    """The payload XORed with the key of four bytes; doing it again undoes it."""
-    if len(payload) < LANES_FROM:
-        return xor_short(payload, key)
-    lanes = bytearray(payload)
-    for lane in range(4):
-        lanes[lane::4] = lanes[lane::4].translate(XOR[key[lane]])
-    return bytes(lanes)
 
 
 # -- reading -------------------------------------------------------------------------------------------
@@ -94,14 +76,16 @@ def read_short(data: bytes, position: int, longest: int, masked: bool, messages:
     This loop is the hot path: nothing is called that can be written out, and no object is made for a frame.
     """
     end, header, form = len(data), 6 if masked else 2, MASKED if masked else 0
-    integer = int.from_bytes
+    integer, unmask = int.from_bytes, compiled
     while end - position >= header:
         kind, length = data[position], data[position + 1] - form
         stop = position + header + length
         if not 0 <= length <= longest or stop > end or not 0x81 <= kind <= 0x82:
             break
         payload = data[position + header : stop]
-        if masked:
+        if masked and unmask:
+            payload = unmask(payload, data[position + 2 : position + 6])
+        elif masked:
             pattern = (data[position + 2 : position + 6] * 32)[:length]
             payload = (integer(payload, "big") ^ integer(pattern, "big")).to_bytes(length, "big")
         try:
@@ -112,9 +96,11 @@ def read_short(data: bytes, position: int, longest: int, masked: bool, messages:
     return position
 
 
-def read_header(data: bytes, position: int, masked: bool, room: int) -> Header | None:
+def read_header(
+    data: bytes, position: int, masked: bool, room: Callable[[bool], int], legal: Set[int] = LEGAL
+) -> Header | None:
     """The header at `position`, or None while it is incomplete. `masked` says what the peer must do, `room`
-    how many bytes its message may still have.
+    how many bytes its payload may have, compressed or not, `legal` how a frame may begin.
 
     Raises Failure as soon as the bytes that break a rule are there: nothing waits, and nothing is allocated,
     for a promise that will be refused.
@@ -122,23 +108,23 @@ def read_header(data: bytes, position: int, masked: bool, room: int) -> Header |
     if len(data) < position + 2:
         return None
     first, second = data[position], data[position + 1]
-    check(first, second, masked)
+    check(first, second, masked, legal)
     known = read_length(data, position + 2, second & ~MASKED)
     if known is None:
         return None
     length, start = known
     opcode = first & OPCODE
-    if opcode in DATA and length > room:
+    if opcode in DATA and length > room(bool(first & COMPRESSED)):
         raise Failure(TOO_BIG, f"{length} bytes more would exceed max_package_size", "7.4.1")
     key = data[start : start + 4] if masked else b""
     if masked and len(key) < 4:
         return None
-    return Header(first >= FIN, opcode, length, key, start + len(key))
+    return Header(first >= FIN, bool(first & COMPRESSED), opcode, length, key, start + len(key))
 
 
-def check(first: int, second: int, masked: bool) -> None:
+def check(first: int, second: int, masked: bool, legal: Set[int] = LEGAL) -> None:
     """Raise Failure for two bytes with which no frame may begin."""
-    if first not in LEGAL:
+    if first not in legal:
         raise Failure(BROKEN_RULE, *objection(first))
     if (second >= MASKED) is not masked:
         raise Failure(BROKEN_RULE, "a client must mask" if masked else "a server must not mask", "5.1")
@@ -149,7 +135,7 @@ def check(first: int, second: int, masked: bool) -> None:
 def objection(first: int) -> tuple[str, str]:
     """What is wrong with a first byte that is not legal, and the section that says so."""
     if first & RESERVED:
-        return "a reserved bit is set, and no extension was negotiated", "5.2"
+        return "a reserved bit is set, and no extension gives it a meaning here", "5.2"
     if first & OPCODE in CONTROL:
         return "a control frame is fragmented", "5.5"
     return f"opcode {first & OPCODE:#x} is reserved", "5.2"
@@ -172,30 +158,36 @@ def read_length(data: bytes, position: int, short: int) -> tuple[int, int] | Non
     return length, position + form.size
 
 
-def read_close(payload: bytes) -> int | None:
-    """The code of a Close frame, None where it has none. Raises Failure for what a Close may not carry
-    (section 5.5.1).
+def read_close(payload: bytes) -> tuple[int | None, str]:
+    """Code and reason of a Close frame; None for a code where it has none. Raises Failure for what a Close
+    may not carry (section 5.5.1).
     """
     if not payload:
-        return None
+        return None, ""
     if len(payload) < 2:
         raise Failure(BROKEN_RULE, "a Close frame has half a code", "5.5.1")
     code = int.from_bytes(payload[:2], "big")
     if code not in CLOSE_CODES:
         raise Failure(BROKEN_RULE, f"close code {code} may not be sent", "7.4")
     try:
-        payload[2:].decode()
+        return code, payload[2:].decode()
     except UnicodeDecodeError:
         raise Failure(NOT_UTF8, "the reason of the Close frame is not UTF-8", "5.5.1") from None
-    return code
 
 
 # -- writing -------------------------------------------------------------------------------------------
 
 
-def frame(opcode: int, payload: bytes, key: bytes = b"") -> bytes:
-    """One final frame with the shortest length; masked where a key is given."""
-    head, length = FIN | opcode, len(payload)
+SHORT_HEADS = {
+    opcode: [bytes((FIN | opcode, length)) for length in range(LONGEST_SHORT + 1)]
+    for opcode in (TEXT, BINARY)
+}
+"""By opcode and length: what stands before a short message that is not masked."""
+
+
+def frame(opcode: int, payload: bytes, key: bytes = b"", compressed: int = 0) -> bytes:
+    """One final frame with the shortest length; masked where a key is given. `compressed`: see above."""
+    head, length = FIN | compressed | opcode, len(payload)
     form = MASKED if key else 0
     if length <= LONGEST_SHORT:
         start = bytes((head, form | length))

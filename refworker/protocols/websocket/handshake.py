@@ -1,10 +1,11 @@
 """The opening handshake (RFC 6455 sections 1.3 and 4): one HTTP request, one answer, and nothing of HTTP
 after it.
 
-A head is read strictly, since a proxy that reads it otherwise is an attack: every line ends in CR LF, a name
-is a token and touches its colon, no line is folded. What a well-formed head must say stands in two tables,
-`REQUEST_RULES` and `RESPONSE_RULES`, in the order in which it is checked. A subprotocol or an extension would
-add a rule, and a field of the answer.
+How a head is read stands in `heads.py`; what a well-formed one must say, in two tables here, `REQUEST_RULES`
+and `RESPONSE_RULES`, in the order in which it is checked.
+
+Between a request that is good and its answer the application has the word: it may refuse, add fields of its
+own, and choose one of the subprotocols that were offered. So `judge` only reads, and `conclude` answers.
 
 Garbage is refused at the first byte that a good peer would not have sent, without waiting for a line's end
 that may never come.
@@ -15,39 +16,32 @@ import re
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
+
+from refworker.protocols.base import Event
+from refworker.protocols.websocket.deflate import Deflate, Deflation, accept, answer, offer
+from refworker.protocols.websocket.extensions import read_extensions
+from refworker.protocols.websocket.heads import (
+    PROTOCOL,
+    REQUEST,
+    RESPONSE,
+    TARGET,
+    TOKEN,
+    Head,
+    Headers,
+    Request,
+    Response,
+    application_fields,
+    field,
+    fields_of,
+    http_error,
+)
 
 HEAD_LIMIT = 16384
 """Bytes of a head, its empty line included (WS-006)."""
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """What nobody but a WebSocket endpoint appends to the key (section 1.3)."""
-
-TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
-TARGET = rb"""(?:/|https?://[!"$-.0-~])[!"$-~]*"""
-FIELD = re.compile(rb"(%s):(%s)\r\n" % (TOKEN, VALUE))
-FIELDS = rb"((?:%s:%s\r\n)*)\r\n" % (TOKEN, VALUE)
-REQUEST = re.compile(rb"(GET) (%s) HTTP/1\.[1-9]\r\n" % TARGET + FIELDS)
-RESPONSE = re.compile(rb"HTTP/1\.1 ([0-9]{3})(?: (%s))?\r\n" % VALUE + FIELDS)
-
-STATUSES: dict[int, tuple[str, dict[str, str]]] = {
-    400: ("Bad Request", {}),
-    405: ("Method Not Allowed", {"Allow": "GET"}),
-    408: ("Request Timeout", {}),
-    426: (
-        "Upgrade Required",
-        {"Connection": "close, Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
-    ),
-    431: ("Request Header Fields Too Large", {}),
-}
-"""Reason phrase and particular fields of each refusal (section 4.4; RFC 9110 sections 7.8 and 15.5)."""
-
-RESERVED_FIELDS = frozenset(
-    {"upgrade", "connection", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"}
-)
-"""Fields of the request that are the handshake itself, and not the application's to set."""
 
 
 class Refused(Exception):
@@ -56,52 +50,6 @@ class Refused(Exception):
     def __init__(self, problem: str, status: int = 400) -> None:
         super().__init__(problem)
         self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The fields of a request or an answer, in their order, names in lower case."""
-
-    headers: tuple[tuple[str, str], ...]
-
-    def values(self, name: str) -> list[str]:
-        """Every value of a field, whatever the case of its name."""
-        return [value for known, value in self.headers if known == name.lower()]
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """The value of a field; a repeated one's are joined with commas (RFC 9110 section 5.3)."""
-        values = self.values(name)
-        return ", ".join(values) if values else default
-
-    def tokens(self, name: str) -> set[str]:
-        """The members of a comma list, in lower case."""
-        return {token.strip().lower() for value in self.values(name) for token in value.split(",")}
-
-
-@dataclass(frozen=True, slots=True)
-class Request(Head):
-    """What a client asked for: `on_websocket_connect(connection, request)` (WS-007)."""
-
-    method: str
-    target: str
-
-    @property
-    def path(self) -> str:
-        """The path, as it was sent: nothing is unquoted."""
-        return re.sub(r"^https?://[^/?]*", "", self.target).partition("?")[0] or "/"
-
-    @property
-    def query(self) -> str:
-        """What follows the `?`, as it was sent; `urllib.parse.parse_qs` reads it."""
-        return self.target.partition("?")[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Response(Head):
-    """What a server answered: `on_websocket_connect(connection, response)` (WSC-005)."""
-
-    status: int
-    reason: str
 
 
 class RequestRule(NamedTuple):
@@ -130,6 +78,15 @@ def one_key(request: Request) -> bool:
     return len(keys) == 1 and bool(re.fullmatch(r"[A-Za-z0-9+/]{22}==", keys[0]))
 
 
+def good_extensions(head: Head) -> bool:
+    """Whether the offers can be read (section 9.1: what cannot fails the handshake)."""
+    try:
+        read_extensions(head.values("sec-websocket-extensions"))
+    except ValueError:
+        return False
+    return True
+
+
 REQUEST_RULES = (
     RequestRule(lambda request: len(request.values("host")) == 1, 400, "exactly one Host is needed"),
     RequestRule(bodiless, 400, "a handshake has no body"),
@@ -145,6 +102,7 @@ REQUEST_RULES = (
         "Sec-WebSocket-Version must be 13",
     ),
     RequestRule(one_key, 400, "exactly one Sec-WebSocket-Key is needed, base64 of 16 bytes"),
+    RequestRule(good_extensions, 400, "Sec-WebSocket-Extensions is not well formed"),
 )
 
 RESPONSE_RULES = (
@@ -160,11 +118,7 @@ RESPONSE_RULES = (
         "Sec-WebSocket-Accept does not fit the key",
     ),
     ResponseRule(
-        lambda response, asked: not response.values("sec-websocket-extensions"),
-        "an extension was not asked for",
-    ),
-    ResponseRule(
-        lambda response, asked: set(response.values("sec-websocket-protocol")) <= asked.protocols,
+        lambda response, asked: response.values(PROTOCOL) in ([], *([name] for name in asked.protocols)),
         "a subprotocol was not asked for",
     ),
 )
@@ -175,47 +129,48 @@ def accept_value(key: str) -> str:
     return b64encode(hashlib.sha1(key.encode() + GUID, usedforsecurity=False).digest()).decode()
 
 
-def field(name: str, value: str) -> bytes:
-    """One line of a head."""
-    return f"{name}: {value}\r\n".encode()
-
-
-def fields_of(block: bytes) -> tuple[tuple[str, str], ...]:
-    """The fields of a block that is known to be well formed: names in lower case, values without blanks
-    around them.
-    """
-    return tuple(
-        (name.decode().lower(), value.strip(b" \t").decode("latin-1")) for name, value in FIELD.findall(block)
-    )
-
-
 class Handshake(ABC):
     """One side's part: collects the peer's head, judges it, and knows what to answer."""
 
-    __slots__ = ("_buffer",)
+    __slots__ = ("_buffer", "_options", "deflation", "is_read")
     beginning: ClassVar[bytes]
     """What every good head of the peer begins with."""
     section: ClassVar[str]
     """Of RFC 6455: what this side checks."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Deflate | None) -> None:
+        """`options` are for permessage-deflate; None: without it."""
         self._buffer = bytearray()
+        self.is_read = False  # the peer's head
+        self._options = options
+        self.deflation: Deflation | None = None  # what was agreed on
 
     @property
     def collected(self) -> int:
         """Bytes of the head that have come so far."""
         return len(self._buffer)
 
-    def take(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """The head and what stands behind it, or None while it is incomplete. Raises Refused for a head that
-        cannot become good.
+    def read(self, data: bytes) -> tuple[list[Event], bytes]:
+        """What the application is told, and the bytes behind the head; nothing while it is incomplete. Raises
+        Refused.
         """
+        end = self._end(data)
+        if end is None:
+            return [], b""
+        head, rest = bytes(self._buffer[:end]), bytes(self._buffer[end:])
+        self._buffer.clear()
+        told = self.judge(head)
+        self.is_read = True
+        return told, rest
+
+    def _end(self, data: bytes) -> int | None:
+        """Where the head ends. Raises Refused for one that cannot become good."""
         searched = max(len(self._buffer) - 3, 0)
         self._buffer += data
         self._check_beginning()
         end = self._buffer.find(b"\r\n\r\n", searched, HEAD_LIMIT) + 4
         if end >= 4:
-            return bytes(self._buffer[:end]), bytes(self._buffer[end:])
+            return end
         if len(self._buffer) >= HEAD_LIMIT:
             raise Refused(f"the head is longer than {HEAD_LIMIT} bytes", 431)
         return None
@@ -228,8 +183,14 @@ class Handshake(ABC):
                 raise Refused(problem, 405 if word else 400)
 
     @abstractmethod
-    def judge(self, head: bytes) -> tuple[Head, bytes]:
-        """What was agreed on, for `on_websocket_connect`, and the bytes that answer it. Raises Refused."""
+    def judge(self, head: bytes) -> list[Event]:
+        """What the application is told; the last event is the opening. Raises Refused."""
+
+    @abstractmethod
+    def conclude(self, headers: Headers) -> bytes:
+        """The bytes that answer a good head, with an application's fields. Raises ValueError for fields that
+        would make the answer a bad one.
+        """
 
     @abstractmethod
     def refusal(self, refused: Refused) -> bytes:
@@ -239,11 +200,12 @@ class Handshake(ABC):
 class ServerHandshake(Handshake):
     """Waits for a request."""
 
-    __slots__ = ()
+    __slots__ = ("_extension", "_request")
     beginning, section = b"GET ", "4.2.1"
+    _request: Request
 
-    def judge(self, head: bytes) -> tuple[Request, bytes]:
-        """The request and the 101 (section 4.2)."""
+    def judge(self, head: bytes) -> list[Event]:
+        """The request, before it is answered and after (section 4.2)."""
         match = REQUEST.fullmatch(head)
         if not match:
             raise Refused("the head is not that of an HTTP/1.1 request")
@@ -251,28 +213,49 @@ class ServerHandshake(Handshake):
         for rule in REQUEST_RULES:
             if not rule.met(request):
                 raise Refused(rule.problem, rule.status)
-        return request, switching(request.values("sec-websocket-key")[0])
+        self._agree(request)
+        return [
+            Event("on_websocket_connect", (request,)),
+            Event("on_websocket_connected", (request,), opening=True),
+        ]
+
+    def _agree(self, request: Request) -> None:
+        offers = read_extensions(request.values("sec-websocket-extensions"))
+        agreed = answer(offers, self._options) if self._options else None
+        self._request, self._extension = request, None
+        if agreed:
+            self._extension, self.deflation = agreed
+
+    def conclude(self, headers: Headers) -> bytes:
+        """The 101 (section 4.2.2)."""
+        own = application_fields(headers)
+        chosen = [value for name, value in own if name.lower() == PROTOCOL]
+        if len(chosen) > 1 or not set(chosen) <= set(self._request.subprotocols):
+            offered = ", ".join(self._request.subprotocols) or "none"
+            raise ValueError(
+                f"subprotocol {', '.join(chosen)!r} was not offered; the client offers: {offered}"
+            )
+        return switching(self._request.values("sec-websocket-key")[0], [*own, *self._agreed()])
+
+    def _agreed(self) -> list[tuple[str, str]]:
+        return [("Sec-WebSocket-Extensions", str(self._extension))] if self._extension else []
 
     def refusal(self, refused: Refused) -> bytes:
         """An HTTP error that says why, as text."""
-        reason, particular = STATUSES[refused.status]
-        body = f"WebSocket handshake refused: {refused}\n".encode()
-        fields = {
-            "Connection": "close",
-            "Content-Type": "text/plain; charset=utf-8",
-            "Content-Length": str(len(body)),
-            **particular,
-        }
-        lines = b"".join(field(name, value) for name, value in fields.items())
-        return f"HTTP/1.1 {refused.status} {reason}\r\n".encode() + lines + b"\r\n" + body
+        return http_error(refused.status, f"WebSocket handshake refused: {refused}")
 
 
-def switching(key: str) -> bytes:
-    """The 101 for a key (section 4.2.2)."""
+def switching(key: str, more: Iterable[tuple[str, str]] = ()) -> bytes:
+    """The 101 for a key, with more fields (section 4.2.2)."""
+    lines = b"".join(field(name, value) for name, value in more)
     return (
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept_value(key)}\r\n\r\n"
-    ).encode()
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept_value(key)}\r\n"
+        ).encode()
+        + lines
+        + b"\r\n"
+    )
 
 
 class ClientHandshake(Handshake):
@@ -283,33 +266,37 @@ class ClientHandshake(Handshake):
     protocols: set[str]
     beginning, section = b"HTTP/1.1 ", "4.1"
 
-    def __init__(self, host: str, path: str, nonce: bytes, headers: Iterable[tuple[str, str]] = ()) -> None:
-        """`host` is the Host field, `path` includes the query, `nonce` is 16 random bytes. Of `headers`,
-        those are dropped that cannot be a field, or that are the handshake itself; a Host replaces `host`
-        (WSC-002). Raises ValueError for a host or a path that cannot stand in a request.
+    def __init__(
+        self, host: str, path: str, nonce: bytes, headers: Headers = (), options: Deflate | None = None
+    ) -> None:
+        """`host` is the Host field, `path` includes the query, `nonce` is 16 random bytes; a Host among the
+        application's `headers` replaces `host` (WSC-002). Raises ValueError for a host or a path that cannot
+        stand in a request.
         """
-        super().__init__()
+        super().__init__(options)
         if not re.fullmatch(TARGET, path.encode()) or not re.fullmatch(r"[!-~]+", host):
             raise ValueError(f"ws://{host}{path}: only visible ASCII can be asked for; quote the rest with %")
         self.key = b64encode(nonce).decode()
-        own = [(name, value) for name, value in headers if sendable(name, value)]
+        own = application_fields(headers)
         if not any(name.lower() == "host" for name, _ in own):
             own.insert(0, ("Host", host))
-        offers = [value for name, value in own if name.lower() == "sec-websocket-protocol"]
+        offers = [value for name, value in own if name.lower() == PROTOCOL]
         self.protocols = {name.strip() for offer in offers for name in offer.split(",")}
         lines = b"".join(field(name, value) for name, value in [*own, *self._fixed()])
         self.request = f"GET {path} HTTP/1.1\r\n".encode() + lines + b"\r\n"
 
     def _fixed(self) -> list[tuple[str, str]]:
+        extensions = [("Sec-WebSocket-Extensions", str(offer(self._options)))] if self._options else []
         return [
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
             ("Sec-WebSocket-Key", self.key),
             ("Sec-WebSocket-Version", "13"),
+            *extensions,
         ]
 
-    def judge(self, head: bytes) -> tuple[Response, bytes]:
-        """The answer, to which nothing is said (section 4.1)."""
+    def judge(self, head: bytes) -> list[Event]:
+        """The answer (section 4.1)."""
         match = RESPONSE.fullmatch(head)
         if not match:
             raise Refused("the head is not that of an HTTP/1.1 answer")
@@ -318,14 +305,23 @@ class ClientHandshake(Handshake):
         for rule in RESPONSE_RULES:
             if not rule.met(response, self):
                 raise Refused(rule.problem.format(response))
-        return response, b""
+        self._agree(response)
+        return [Event("on_websocket_connect", (response,), opening=True)]
+
+    def _agree(self, response: Response) -> None:
+        try:
+            answered = read_extensions(response.values("sec-websocket-extensions"))
+            if len(answered) > bool(self._options):
+                raise ValueError("an extension was not asked for")
+            if answered and self._options:
+                self.deflation = accept(answered[0], self._options)
+        except ValueError as problem:
+            raise Refused(str(problem)) from None
+
+    def conclude(self, headers: Headers) -> bytes:
+        """Nothing: the answer was the last word."""
+        return b""
 
     def refusal(self, refused: Refused) -> bytes:
         """Nothing: a client goes without a word."""
         return b""
-
-
-def sendable(name: str, value: str) -> bool:
-    """Whether an application's field may go into the request: one line, and none of the handshake's own."""
-    well_formed = re.fullmatch(TOKEN, name.encode()) and re.fullmatch(VALUE, value.encode())
-    return bool(well_formed) and name.lower() not in RESERVED_FIELDS

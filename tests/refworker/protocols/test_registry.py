@@ -26,8 +26,15 @@ def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_users", {})
 
 
+class Asking:
+    """As much of an outgoing connection as a codec looks at."""
+
+    def asked_for(self) -> list[tuple[str, str]]:
+        return [("Cookie", "a=1")]
+
+
 def client(scheme: str, protocol: Any = None) -> Any:
-    return client_codec(scheme, "example.org:8080", "/chat", bytes, protocol)(None, 77)
+    return client_codec(scheme, "example.org:8080", "/chat", bytes, protocol)(Asking(), 77)
 
 
 @pytest.mark.parametrize(("scheme", "codec"), [("tcp", Raw), ("text", Text), ("frame", Frame)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from refworker.protocols.base import Close, Event, Signal
 from refworker.protocols.websocket import WebSocketClient, WebSocketServer
 from refworker.protocols.websocket.conversation import Conversation
 from refworker.protocols.websocket.frames import CLOSE, MASKED, frame
@@ -33,13 +34,14 @@ def known_bytes(count: int) -> bytes:
 
 
 def new_client(max_package_size: int = 1 << 20) -> WebSocketClient:
-    return WebSocketClient("server.example.com", "/chat?room=1", known_bytes, max_package_size)
+    return WebSocketClient("server.example.com", "/chat?room=1", known_bytes, max_package_size, deflate=False)
 
 
 def server(max_package_size: int = 1 << 20) -> WebSocketServer:
     """A server whose handshake is complete."""
     codec = WebSocketServer(max_package_size)
     codec.feed(REQUEST)
+    codec.open()
     return codec
 
 
@@ -47,11 +49,25 @@ def client(max_package_size: int = 1 << 20) -> WebSocketClient:
     """A client whose handshake is complete."""
     codec = new_client(max_package_size)
     codec.feed(ANSWER)
+    codec.open()
     return codec
 
 
 ROLES = {"server": (server, KEY), "client": (client, b"")}
 """How to make each side, and the key with which its peer masks."""
+
+
+def opened(codec: Conversation, head: bytes) -> Conversation:
+    """A side of another making, whose peer has said this."""
+    codec.feed(head)
+    codec.open()
+    return codec
+
+
+def parted(reply: bytes, code: int | None, reason: str = "") -> list[Signal]:
+    """What a peer's Close frame gives."""
+    told = Event("on_websocket_close", (1005 if code is None else code, reason), parting=True)
+    return [told, Close(reply)]
 
 
 def raw_frame(first: int, payload: bytes = b"", key: bytes = KEY) -> bytes:

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Event
 from refworker.protocols.websocket import WebSocketClient, WebSocketServer
-from refworker.protocols.websocket.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
+from refworker.protocols.websocket.frames import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    close_payload,
+    frame,
+)
 from tests.refworker.protocols.websocket.peers import (
     ANSWER,
     KEY,
@@ -19,6 +28,8 @@ from tests.refworker.protocols.websocket.peers import (
     closing,
     known_bytes,
     new_client,
+    opened,
+    parted,
     promised,
     raw_frame,
     server,
@@ -107,10 +118,12 @@ def test_what_cannot_be_sent_raises(make: Make, key: bytes) -> None:
 
 def test_a_client_takes_a_new_key_for_each_frame() -> None:
     numbers = iter(range(100))
-    codec = WebSocketClient(
-        "a", "/", lambda count: known_bytes(16) if count == 16 else bytes([next(numbers)] * 4)
+    codec = opened(
+        WebSocketClient(
+            "a", "/", lambda count: known_bytes(16) if count == 16 else bytes([next(numbers)] * 4)
+        ),
+        ANSWER,
     )
-    codec.feed(ANSWER)
     sending = [codec.encode("x"), codec.encode(b"x"), codec.ping(), codec.farewell()]
     assert [data[2:6] for data in sending] == [bytes([number] * 4) for number in range(4)]
 
@@ -166,9 +179,9 @@ def test_a_message_inside_another(make: Make, key: bytes, first: int) -> None:
 @pytest.mark.parametrize(
     ("first", "problem", "section"),
     [
-        (0xC1, "a reserved bit is set, and no extension was negotiated", "5.2"),
-        (0xA2, "a reserved bit is set, and no extension was negotiated", "5.2"),
-        (0x99, "a reserved bit is set, and no extension was negotiated", "5.2"),
+        (0xC1, "a reserved bit is set, and no extension gives it a meaning here", "5.2"),
+        (0xA2, "a reserved bit is set, and no extension gives it a meaning here", "5.2"),
+        (0x99, "a reserved bit is set, and no extension gives it a meaning here", "5.2"),
         (0x83, "opcode 0x3 is reserved", "5.2"),
         (0x8B, "opcode 0xb is reserved", "5.2"),
         (0x09, "a control frame is fragmented", "5.5"),
@@ -356,7 +369,7 @@ def test_control_frames_of_our_own(make: Make, key: bytes, method: str, opcode: 
 @both_roles
 @pytest.mark.parametrize("code", [None, 1000, 1001, 1014, 3000, 4999])
 def test_a_close_is_answered_with_its_code(make: Make, key: bytes, code: int | None) -> None:
-    expected = ["x", Close(sent(make, CLOSE, closing(code)[2:]))]
+    expected = ["x", *parted(sent(make, CLOSE, closing(code)[2:]), code)]
     behind = frame(PING, b"", key) + frame(TEXT, b"late", key) + closing(1000, key)
     assert_reads(make, frame(TEXT, b"x", key) + closing(code, key), expected, rest=behind)
 
@@ -364,7 +377,14 @@ def test_a_close_is_answered_with_its_code(make: Make, key: bytes, code: int | N
 @both_roles
 def test_a_close_ends_an_unfinished_message(make: Make, key: bytes) -> None:
     first, last = fragments(TEXT, b"Hel", b"lo", key=key)
-    assert_reads(make, first + closing(1000, key), [Close(sent(make, CLOSE, b"\x03\xe8"))], rest=last)
+    expected = parted(sent(make, CLOSE, b"\x03\xe8"), 1000)
+    assert_reads(make, first + closing(1000, key), expected, rest=last)
+
+
+@both_roles
+def test_the_reason_of_a_close_is_told(make: Make, key: bytes) -> None:
+    data = frame(CLOSE, close_payload(3001, "grün"), key)
+    assert_reads(make, data, parted(sent(make, CLOSE, b"\x0b\xb9"), 3001, "grün"))
 
 
 @both_roles
@@ -389,7 +409,7 @@ def test_farewell_is_said_once_and_then_only_the_answer_counts(make: Make, key: 
     assert codec.farewell() == b""
     late = frame(TEXT, b"late", key) + frame(PING, b"", key)
     assert codec.feed(late) == []
-    assert codec.feed(late + closing(1000, key) + late) == [Close(b"")]
+    assert codec.feed(late + closing(1000, key) + late) == parted(b"", 1000)
 
 
 @both_roles
@@ -422,7 +442,7 @@ def test_a_farewell_that_may_not_be_said_changes_nothing(make: Make, key: bytes)
 @both_roles
 def test_messages_before_a_close_can_still_be_answered(make: Make, key: bytes) -> None:
     codec = make()
-    message, close = codec.feed(frame(TEXT, b"x", key) + closing(1000, key))
+    message, _, close = codec.feed(frame(TEXT, b"x", key) + closing(1000, key))
     assert codec.encode(message) == sent(make, TEXT, b"x")
     assert isinstance(close, Close)
 
@@ -440,8 +460,10 @@ def test_what_is_sent_early_leaves_behind_the_handshake(
 ) -> None:
     codec = make()
     assert (codec.encode("a"), codec.encode(b"b"), codec.ping(b"c")) == (b"", b"", b"")
-    (event,) = codec.feed(head)
-    assert event.reply == reply + sent(role, TEXT, b"a") + sent(role, BINARY, b"b") + sent(role, PING, b"c")
+    assert codec.feed(head)[-1].opening
+    held = sent(role, TEXT, b"a") + sent(role, BINARY, b"b") + sent(role, PING, b"c")
+    assert codec.encode("") == b""  # until the application has agreed
+    assert codec.open() == reply + held + sent(role, TEXT, b"")
     assert codec.encode("d") == sent(role, TEXT, b"d")
 
 

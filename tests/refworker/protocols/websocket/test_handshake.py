@@ -42,7 +42,10 @@ def test_the_example_of_the_rfc() -> None:
         "GET",
         "/chat?room=1",
     )
-    expected = [Event("on_websocket_connect", (request,), ANSWER, opening=True)]
+    expected = [
+        Event("on_websocket_connect", (request,)),
+        Event("on_websocket_connected", (request,), opening=True),
+    ]
     assert_reads(WebSocketServer, REQUEST, expected, rest=HELLO[:-1])
     assert_reads(WebSocketServer, REQUEST + HELLO, [*expected, "Hello"], rest=b"\x81")
 
@@ -63,11 +66,12 @@ def test_the_example_of_the_rfc() -> None:
     ],
 )
 def test_other_requests_that_are_good(request_head: bytes) -> None:
-    (event,) = read(WebSocketServer(), [request_head])
-    assert isinstance(event, Event)
-    assert event.reply.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
-    assert b"Protocol:" not in event.reply
-    assert b"Extensions:" not in event.reply
+    codec = WebSocketServer()
+    assert [type(item) for item in read(codec, [request_head])] == [Event, Event]
+    answer = codec.open()
+    assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+    assert b"Protocol:" not in answer
+    assert b"Extensions:" not in answer
 
 
 BAD_REQUESTS = {
@@ -100,6 +104,7 @@ BAD_REQUESTS = {
     "no key": (400, changed(b"Sec-WebSocket-Key", b"X: Sec-WebSocket-Key")),
     "short key": (400, changed(b"dGhlIHNhbXBsZSBub25jZQ==", b"abc")),
     "long key": (400, changed(b"dGhlIHNhbXBsZSBub25jZQ==", b"dGhlIHNhbXBsZSBub25jZSE=")),
+    "malformed extensions": (400, changed(b"Host:", b"Sec-WebSocket-Extensions: a;=\r\nHost:")),
     "two keys": (400, changed(b"Host:", b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nHost:")),
 }
 
@@ -134,8 +139,7 @@ def padded(size: int) -> bytes:
 
 def test_the_longest_head_and_one_byte_more() -> None:
     assert len(padded(HEAD_LIMIT)) == HEAD_LIMIT
-    (event,) = read(WebSocketServer(), [padded(HEAD_LIMIT)])
-    assert isinstance(event, Event)
+    assert [type(item) for item in read(WebSocketServer(), [padded(HEAD_LIMIT)])] == [Event, Event]
     too_long = padded(HEAD_LIMIT + 1)
     for pieces in ([too_long], cut(too_long, range(len(too_long))), cut(too_long, [HEAD_LIMIT])):
         (close,) = read(WebSocketServer(), pieces)
@@ -236,6 +240,10 @@ BAD_ANSWERS = {
     ),
     "extension": ("an extension", changed(b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions: x\r\n\r\n", ANSWER)),
     "subprotocol": ("a subprotocol", changed(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: x\r\n\r\n", ANSWER)),
+    "malformed extension": (
+        "is no extension",
+        changed(b"\r\n\r\n", b"\r\nSec-WebSocket-Extensions: ;\r\n\r\n", ANSWER),
+    ),
     "folded line": ("not that of an HTTP/1.1", changed(b"\r\nUpgrade", b"\r\n Upgrade", ANSWER)),
     "endless": ("longer than 16384 bytes", b"HTTP/1.1 101 " + b"a" * HEAD_LIMIT),
 }
@@ -258,7 +266,7 @@ def test_segmentation_changes_nothing_for_a_client(parts: list[bytes], where: li
 
 
 def asked(headers: Any) -> list[bytes]:
-    client = WebSocketClient("a.example:8080", "/", known_bytes, headers=headers)
+    client = WebSocketClient("a.example:8080", "/", known_bytes, headers=headers, deflate=False)
     return client.opening.split(b"\r\n")[1:]
 
 
