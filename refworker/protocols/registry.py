@@ -8,6 +8,7 @@ from refworker.protocols.custom import Custom, Shape
 from refworker.protocols.frame import Frame
 from refworker.protocols.text import Text
 from refworker.protocols.websocket import WebSocketClient, WebSocketServer, Wish
+from refworker.protocols.websocket.masking import speed_up
 
 Factory = Callable[[Any, int], Codec]
 """From a connection and its `max_package_size` to the codec of that connection."""
@@ -33,6 +34,7 @@ def server_codec(scheme: str, protocol: Any = None, deflate: Wish = True) -> Fac
     an unknown scheme.
     """
     if scheme in ("websocket", "wss") and protocol is None and scheme not in _users:
+        speed_up()
         return lambda connection, limit: WebSocketServer(limit, deflate)
     if scheme == "ws":
         raise ValueError("ws:// is the client's side; listen on websocket://")
@@ -51,6 +53,7 @@ def client_codec(
     fields of its handshake. Raises ValueError as above.
     """
     if scheme in ("ws", "wss") and protocol is None and scheme not in _users:
+        speed_up()
         return lambda connection, limit: WebSocketClient(
             host, path, random_bytes, limit, connection.asked_for(), deflate
         )

@@ -8,7 +8,7 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,9 @@ PATIENCE = 300
 
 HUNG = -1
 """The status of a run that was killed for it."""
+
+ALONE = frozenset({"text", "frame", "custom", "websocket", "unix", "auth", "heartbeat", "flow"})
+"""The sections whose cases speak to their own service and to no other."""
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.kill_matrix.warm"])
@@ -62,7 +65,7 @@ def judge(target: Path, globs: Sequence[str], results: Path) -> int:
     from conformance.wire.transcript import Transcript
 
     cases = [REGISTRY[name] for name in select(REGISTRY, globs)]
-    bench = Bench(stopped_by_signal(load(target), cases), catalogue().level)
+    bench = Bench(lean(load(target), cases), catalogue().level)
     try:
         judged = [run_case(case, function_of(case), bench, Transcript()) for case in cases]
     finally:
@@ -72,11 +75,33 @@ def judge(target: Path, globs: Sequence[str], results: Path) -> int:
     return exit_status(judged)
 
 
-def stopped_by_signal(spec: "TargetSpec", cases: Sequence["Case"]) -> "TargetSpec":
-    """The target without its commands, where no case is about one: each would start an interpreter."""
-    if spec.process is None or any(need in spec.process.commands for case in cases for need in case.needs):
+def lean(spec: "TargetSpec", cases: Sequence["Case"]) -> "TargetSpec":
+    """The target without what these cases do not ask for, since hundreds of copies are started: without its
+    commands, where no case is about one, for each would start an interpreter; and with no other services
+    than theirs, where all of them speak to one service alone.
+    """
+    process = spec.process
+    if process is None or any(need in process.commands for case in cases for need in case.needs):
         return spec
-    return replace(spec, process=replace(spec.process, commands={}))
+    bare = replace(spec, process=replace(process, commands={}))
+    if not all(case.section in ALONE for case in cases):
+        return bare
+    return offering(bare, {each for case in cases for each in (case.service, *case.instead)})
+
+
+def offering(spec: "TargetSpec", services: Container[str]) -> "TargetSpec":
+    """The target with these services only: what the environment says of others' places is left out."""
+    assert spec.process
+    kept = {name: url for name, url in spec.endpoints.items() if name in services}
+    gone = [url for name, url in spec.endpoints.items() if name not in kept]
+    env = {name: value for name, value in spec.process.env.items() if not is_part(value, gone)}
+    workers = {name: count for name, count in spec.process.workers.items() if name in kept}
+    return replace(spec, endpoints=kept, process=replace(spec.process, env=env, workers=workers))
+
+
+def is_part(value: str, urls: Iterable[str]) -> bool:
+    """Whether it is the port or the path in one of these."""
+    return "{" in value and any(value in url for url in urls)
 
 
 def function_of(case: "Case") -> "CaseCall":

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Set
 from typing import Any, NamedTuple
 
-from refworker.protocols.websocket.masking import compiled, mask
+from refworker.protocols.websocket import masking
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 DATA = frozenset({CONTINUATION, TEXT, BINARY})
@@ -76,7 +76,7 @@ def read_short(data: bytes, position: int, longest: int, masked: bool, messages:
     This loop is the hot path: nothing is called that can be written out, and no object is made for a frame.
     """
     end, header, form = len(data), 6 if masked else 2, MASKED if masked else 0
-    integer, unmask = int.from_bytes, compiled
+    integer, unmask = int.from_bytes, masking.compiled
     while end - position >= header:
         kind, length = data[position], data[position + 1] - form
         stop = position + header + length
@@ -195,7 +195,7 @@ def frame(opcode: int, payload: bytes, key: bytes = b"", compressed: int = 0) ->
         start = struct.pack(">BBH", head, form | 126, length)
     else:
         start = struct.pack(">BBQ", head, form | 127, length)
-    return start + key + mask(payload, key) if key else start + payload
+    return start + key + masking.mask(payload, key) if key else start + payload
 
 
 def close_payload(code: int | None, reason: str = "") -> bytes:

@@ -7,12 +7,23 @@ of the key. Where the extra `fast` has brought a compiled function, that does it
 
 from collections.abc import Callable
 
-try:
-    from websockets.speedups import apply_mask
-except ImportError:
-    compiled: Callable[[bytes, bytes], bytes] | None = None
-else:
+Mask = Callable[[bytes, bytes], bytes]
+
+compiled: Mask | None = None
+"""The compiled function, once it is wanted and there."""
+
+
+def speed_up() -> None:
+    """Use the compiled function from now on, if it is there. Its import takes a while, so nobody pays for it
+    who speaks no WebSocket.
+    """
+    global compiled
+    try:
+        from websockets.speedups import apply_mask
+    except ImportError:
+        return
     compiled = apply_mask
+
 
 LANES_FROM = 1024
 """Bytes from which four translations beat one long integer; between 512 and 4096 on the machines measured."""
@@ -39,5 +50,6 @@ def in_python(payload: bytes, key: bytes) -> bytes:
     return bytes(lanes)
 
 
-mask = compiled or in_python
-"""The payload XORed with the key of four bytes."""
+def mask(payload: bytes, key: bytes) -> bytes:
+    """The payload XORed with the key of four bytes."""
+    return compiled(payload, key) if compiled else in_python(payload, key)
