@@ -27,6 +27,9 @@ NAME = "permessage-deflate"
 TAIL = b"\x00\x00\xff\xff"
 """What every message would end with (section 7.2.1)."""
 
+LAST_BLOCK = b"\x03\x00"
+"""An empty one, which ends a stream (RFC 1951 section 3.2.3)."""
+
 WINDOWS = {str(bits): bits for bits in range(8, 16)}
 """How a window may be written: no zero in front (section 7.1.2)."""
 
@@ -233,12 +236,24 @@ class Deflation:
     def _new_inflater(self) -> "zlib._Decompress":
         return zlib.decompressobj(-max(self._peer.bits, LEAST_WINDOW), zdict=self._past)
 
-    def finish(self) -> None:
-        """The message is complete. Raises Failure where its data is not: the end of a complete one gives
-        nothing more.
+    def finish(self, room: int) -> Iterator[bytes]:
+        """The message is complete: what its end gives, which is nothing as a rule. Raises Failure where that
+        is not the end of a block.
         """
-        if self._under_way and any(self.inflate(TAIL, SLICE)):
-            raise Failure(NOT_UTF8, "compressed data ends inside a block", "7.4.1")
+        if self._under_way:
+            yield from self.inflate(TAIL, room)
+            if self._inflater and not ends_here(self._inflater):
+                raise Failure(NOT_UTF8, "compressed data ends inside a block", "7.4.1")
         self._under_way = False
         if not self._peer.takeover:
             self._inflater, self._past = None, b""
+
+
+def ends_here(inflater: "zlib._Decompress") -> bool:
+    """Whether a last block without anything in it could stand here. Nothing else tells."""
+    copy = inflater.copy()
+    try:
+        copy.decompress(LAST_BLOCK)
+    except zlib.error:
+        return False
+    return copy.eof

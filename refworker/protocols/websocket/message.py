@@ -76,7 +76,8 @@ class Message:
     def whole(self) -> str | bytes:
         """The message, of which nothing is to come. Raises Failure where that cannot be."""
         if self._deflation:
-            self._deflation.finish()
+            for part in self._deflation.finish(self._limit - self.size):
+                self._gather(part)
         if self._decoder:
             self._check(b"", final=True)
         payload = b"".join(self._parts)
