@@ -95,9 +95,21 @@ class Conversation:
     def feed(self, data: bytes) -> list[Any]:
         """The messages and signals that `data` completes."""
         handshake = self._handshake
+        if handshake is None and self._message is None and not self._tail and not self._said:
+            return self._read_short(data)
         if handshake is None or handshake.is_read:
             return self._read_frames(data)
         return self._read_head(handshake, data)
+
+    def _read_short(self, data: bytes) -> list[Any]:
+        """What comes most of the time: whole frames, short and plain, and nothing is under way."""
+        items: list[Any] = []
+        limit = self.max_package_size
+        longest = limit if limit < LONGEST_SHORT else LONGEST_SHORT
+        position = read_short(data, 0, longest, self._peer_masks, items)
+        if position == len(data):
+            return items
+        return items + self._read_frames(data[position:])
 
     def _read_head(self, handshake: Handshake, data: bytes) -> list[Any]:
         try:
