@@ -104,9 +104,9 @@ class Conversation:
     def _read_short(self, data: bytes) -> list[Any]:
         """What comes most of the time: whole frames, short and plain, and nothing is under way."""
         items: list[Any] = []
-        limit = self.max_package_size
-        longest = limit if limit < LONGEST_SHORT else LONGEST_SHORT
-        position = read_short(data, 0, longest, self._peer_masks, items)
+        position = 0
+        if self.max_package_size >= LONGEST_SHORT:
+            position = read_short(data, 0, self._peer_masks, items)
         if position == len(data):
             return items
         return items + self._read_frames(data[position:])
@@ -158,9 +158,8 @@ class Conversation:
         if self._missing:
             position = self._take_payload(data, 0, items)
         while position < end:
-            if self._message is None:
-                longest = min(self.max_package_size, LONGEST_SHORT)
-                position = read_short(data, position, longest, self._peer_masks, items)
+            if self._message is None and self.max_package_size >= LONGEST_SHORT:
+                position = read_short(data, position, self._peer_masks, items)
             if position < end:
                 position = self._read_frame(data, position, items)
 

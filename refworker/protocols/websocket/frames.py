@@ -69,7 +69,7 @@ class Header(NamedTuple):
 # -- reading -------------------------------------------------------------------------------------------
 
 
-def read_short(data: bytes, position: int, longest: int, masked: bool, messages: list[Any]) -> int:
+def read_short(data: bytes, position: int, masked: bool, messages: list[Any]) -> int:
     """Append the messages of the commonest frames: whole, unfragmented, of at most 125 bytes. Returns the
     position of the first other frame, good or bad, which `read_header` then looks at.
 
@@ -80,7 +80,7 @@ def read_short(data: bytes, position: int, longest: int, masked: bool, messages:
     while end - position >= header:
         kind, length = data[position], data[position + 1] - form
         stop = position + header + length
-        if not 0 <= length <= longest or stop > end or not 0x81 <= kind <= 0x82:
+        if not 0 <= length <= LONGEST_SHORT or stop > end or not 0x81 <= kind <= 0x82:
             break
         payload = data[position + header : stop]
         if masked and unmask:

@@ -47,7 +47,7 @@ assert masking.compiled is None
 server_codec("websocket")
 assert (masking.compiled is not None) is {here}
 items = []
-read_short(frame(TEXT, b"Hello", b"mask") * 2, 0, 125, True, items)
+read_short(frame(TEXT, b"Hello", b"mask") * 2, 0, True, items)
 assert items == ["Hello"] * 2
 """
     subprocess.run([sys.executable, "-c", program], check=True)
