@@ -8,7 +8,8 @@ clock starts, one comparison of whole buffers for each reply, and several proces
 A connection plays a `Flow`: it sends `request` again and again, at most `window` of them ahead of their
 answers, and what comes back is `answer` each time, byte for byte. Requests of one connection are alike;
 connections, and the messages of one request, differ, so that a reply that is lost, repeated, late or
-somebody else's is noticed at once, not at the end.
+somebody else's is noticed at once, not at the end. At a `ws` address every connection begins with the opening
+handshake, before the clock starts.
 """
 
 import argparse
@@ -26,9 +27,10 @@ from itertools import pairwise
 from time import perf_counter
 
 from conformance.outcomes import Violation
-from conformance.wire import frame, text
+from conformance.wire import frame, text, websocket
 from conformance.wire.address import Address, dial
 from conformance.wire.render import excerpt
+from conformance.wire.websocket import Opcode
 
 READ_SIZE = 256 * 1024
 PATIENCE = 5.0
@@ -37,11 +39,29 @@ PATIENCE = 5.0
 FAREWELL = 1.0
 """Seconds in which, after our FIN, bytes that nobody asked for may still show up."""
 
+CLOSING = websocket.encode(Opcode.CLOSE, websocket.close_payload(1000))
+CLOSE = CLOSING[:1]
+"""What a WebSocket server says to it begins with this."""
+
 Encode = Callable[..., bytes]
 """Messages to bytes, as `text.encode` and `frame.encode` do it."""
 
-PROTOCOLS: dict[str, Encode] = {"text": text.encode, "frame": frame.encode}
-"""By the name of the service."""
+
+def masked(*messages: bytes) -> bytes:
+    """Binary WebSocket messages of a client, a frame each."""
+    return b"".join(websocket.encode(Opcode.BINARY, message) for message in messages)
+
+
+def unmasked(*messages: bytes) -> bytes:
+    """Binary WebSocket messages of a server, a frame each."""
+    return b"".join(websocket.encode(Opcode.BINARY, message, key=None) for message in messages)
+
+
+PROTOCOLS: dict[str, Encode] = {"text": text.encode, "frame": frame.encode, "websocket": masked}
+"""What requests are made with, by the name of the service."""
+
+ANSWERS: dict[Encode, Encode] = {masked: unmasked}
+"""What their answers are made with, where they look otherwise."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +83,9 @@ def echoes(
     Every message carries the number of its connection, from `first` on, and its own.
     """
     numbers = range(first, first + connections)
-    requests = [encode(*(_body(number, place, size) for place in range(pipeline))) for number in numbers]
-    return [Flow(request, request, rounds, pipeline) for request in requests]
+    bodies = [[_body(number, place, size) for place in range(pipeline)] for number in numbers]
+    answer = ANSWERS.get(encode, encode)
+    return [Flow(encode(*each), answer(*each), rounds, pipeline) for each in bodies]
 
 
 def _body(connection: int, place: int, size: int) -> bytes:
@@ -73,11 +94,14 @@ def _body(connection: int, place: int, size: int) -> bytes:
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured: messages answered, seconds in all, and the round trips of each connection."""
+    """What was measured: messages answered, seconds in all, the round trips of each connection, and how far
+    the meter went on meanwhile, where there was one.
+    """
 
     messages: int
     seconds: float
     latencies: Sequence[Sequence[float]]
+    metered: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -104,23 +128,26 @@ def together(parts: Sequence[Figures]) -> Figures:
     )
 
 
-def run(address: Address, flows: Sequence[Flow], patience: float = PATIENCE) -> Figures:
+def run(
+    address: Address, flows: Sequence[Flow], patience: float = PATIENCE, meter: Callable[[], float] = float
+) -> Figures:
     """Play all the flows at the same time, each on a connection of its own, then close the connections.
 
+    `meter` is read when all connections stand, and when all answers are there: the server's CPU, for example.
     Raises Violation `refused`, `wrong-answer`, `no-answer`, `unexpected-bytes`, `fin` or `reset`.
     """
     allow_descriptors()
     generator = _Generator(address, patience)
     try:
         lines = [generator.open(flow) for flow in flows]
-        started = perf_counter()
+        reading, started = meter(), perf_counter()
         generator.play(lines)
-        seconds = perf_counter() - started
+        seconds, metered = perf_counter() - started, meter() - reading
         generator.say_goodbye(lines)
     finally:
         generator.close()
     messages = sum(flow.rounds * flow.messages for flow in flows)
-    return Figures(messages, seconds, [line.latencies for line in lines])
+    return Figures(messages, seconds, [line.latencies for line in lines], metered)
 
 
 def allow_descriptors() -> int:
@@ -128,6 +155,16 @@ def allow_descriptors() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
+
+
+def upgrade(connection: socket.socket, address: Address) -> None:
+    """The opening handshake of a WebSocket (RFC 6455, section 4). Raises Violation `refused`."""
+    key, head = websocket.new_key(), b""
+    connection.sendall(websocket.request(address, key=key))
+    while not head.endswith(b"\r\n\r\n") and (byte := connection.recv(1)):
+        head += byte
+    if not head.startswith(b"HTTP/1.1 101 ") or websocket.accept_value(key) not in head:
+        raise Violation("refused", f"no WebSocket: {excerpt(head)}")
 
 
 class _Line:
@@ -189,17 +226,20 @@ class _Generator:
     def __init__(self, address: Address, patience: float) -> None:
         self.address = address
         self.patience = patience
+        self.upgraded = address.url.startswith("ws:")
         self.epoll = select.epoll()
         self.lines: dict[int, _Line] = {}
 
     def open(self, flow: Flow) -> _Line:
         try:
             connection = dial(self.address, self.patience)
+            assert isinstance(connection, socket.socket), "load is measured without TLS"
+            line = self.lines[connection.fileno()] = _Line(connection, flow)
+            if self.upgraded:
+                upgrade(connection, self.address)
         except OSError as refusal:
             raise Violation("refused", f"connection {len(self.lines) + 1}: {refusal}") from refusal
-        assert isinstance(connection, socket.socket), "load is measured without TLS"
         connection.setblocking(False)
-        line = self.lines[connection.fileno()] = _Line(connection, flow)
         self.epoll.register(connection, select.EPOLLIN)
         return line
 
@@ -244,9 +284,10 @@ class _Generator:
             self.epoll.modify(line.socket, select.EPOLLIN | (select.EPOLLOUT if line.unsent else 0))
 
     def say_goodbye(self, lines: Iterable[_Line]) -> None:
-        """FIN on every connection; whatever comes now is an answer too many."""
+        """FIN on every connection, behind a Close of WebSockets; whatever comes now is an answer too many."""
         for line in lines:
             with suppress(OSError):
+                line.socket.sendall(CLOSING if self.upgraded else b"")
                 line.socket.shutdown(socket.SHUT_WR)
         waiting, limit = set(self.lines), perf_counter() + FAREWELL
         while waiting and (left := limit - perf_counter()) > 0:
@@ -257,7 +298,8 @@ class _Generator:
 
     def _ended(self, line: _Line) -> None:
         with suppress(ConnectionError):
-            if extra := line.socket.recv(READ_SIZE):
+            extra = line.socket.recv(READ_SIZE)
+            if extra and not (self.upgraded and extra.startswith(CLOSE)):
                 raise Violation("unexpected-bytes", f"nothing was due any more, {excerpt(extra)} came")
 
 

@@ -24,6 +24,16 @@ UNASKED = {
 }
 """Fields that no 101 may have (RFC 9110, section 8.6), or only if they were offered."""
 
+FROM_A_BROWSER = (
+    "Pragma: no-cache",
+    "Cache-Control: no-cache",
+    "User-Agent: Mozilla/5.0",
+    "Accept-Encoding: gzip, deflate",
+    "Accept-Language: de,en;q=0.9",
+    "Cookie: a=1; b=2",
+    "X-Unknown: ?",
+)
+
 UNBOUNDED = 4 * 1024 * 1024
 """Bytes of a head that nobody may swallow."""
 
@@ -96,23 +106,13 @@ def _partition(line: str) -> tuple[str, str, str]:
 
 @case("websocket/handshake/as-browsers-do", service="websocket", requirements=("WS-006",), accept=UPGRADED)
 def test_as_browsers_do(target: Target) -> str:
-    """Fields in another order, with those that browsers add: origin, cookies, languages, and unknown ones."""
-    more = (
-        *(
-            "Pragma: no-cache",
-            "Cache-Control: no-cache",
-            "Origin: http://127.0.0.1",
-            "User-Agent: Mozilla/5.0",
-        ),
-        *(
-            "Accept-Encoding: gzip, deflate",
-            "Accept-Language: de,en;q=0.9",
-            "Cookie: a=1; b=2",
-            "X-Unknown: ?",
-        ),
-    )
+    """Fields in another order, with those that browsers add: origin, cookies, languages, and unknown ones.
+
+    The page is the server's own: one of somebody else's it may refuse (10.2).
+    """
     key = websocket.new_key()
     with target.connect() as peer:
+        more = (*FROM_A_BROWSER, f"Origin: http://{peer.address.authority}")
         first, *fields = request(peer.address, *more, key=key).decode().removesuffix("\r\n\r\n").split("\r\n")
         peer.send("\r\n".join([first, *reversed(fields), "", ""]).encode())
         websocket.accepted(websocket.read_head(peer), key)

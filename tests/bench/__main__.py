@@ -1,25 +1,28 @@
 """`python -m tests.bench`: CPU per message, messages per second and p99, calls of tasks per second; with
 `lifecycle` what starts, stops and reloads take, with `udp` and `tls` what a datagram and a line over TLS
-cost, with `pipe` what a pipe forwards, and with `memory` what an idle connection holds.
+cost, with `pipe` what a pipe forwards, with `memory` what an idle connection holds, with `websocket` what a
+WebSocket message costs beside servers of others, and with `fragments` whether it costs more in pieces.
 
 A measurement, not a test: the exit status is 0 whatever the figures are. Targets stand beside them.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 
 from tests.bench.datagrams import compare_datagrams
+from tests.bench.fragments import compare_fragments
 from tests.bench.lifecycle import SIZES, compare_commands, reload_under_load
-from tests.bench.measure import Contender, Serving, serving
-from tests.bench.memory import compare_memory
+from tests.bench.measure import Contender, Serving, Shape, serving
+from tests.bench.memory import compare_memory, compare_websocket_memory
 from tests.bench.pipes import compare_pipes
 from tests.bench.secure import compare_tls
 from tests.bench.tasks import compare_calls
+from tests.bench.websockets import compare_websockets
 
-PIPELINES = (1, 16)
+SHAPES = (Shape(pipeline=1), Shape(pipeline=16))
 
 CONTENDERS = (
     Contender("refworker"),
@@ -31,6 +34,8 @@ CONTENDERS = (
 
 YARDSTICK = "twisted"
 
+HEAD = "100 connections, 64-byte messages, one server process; CPU is user and system time of the server.\n"
+
 TARGETS = {
     ("text", 1, "stock"): 0.6,
     ("text", 16, "stock"): 0.45,
@@ -40,31 +45,40 @@ TARGETS = {
 """Protocol, pipeline, loop -> CPU of refworker for a message, at most so much of Twisted's."""
 
 
+def lifecycle(options: argparse.Namespace) -> None:
+    """Commands, and reloads under load."""
+    for processes in SIZES:
+        compare_commands(processes, options.rounds)
+    reload_under_load(options.reloads)
+
+
+def memory(options: argparse.Namespace) -> None:
+    """Idle connections."""
+    compare_memory()
+    compare_websocket_memory()
+
+
+OTHERS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "websocket": lambda options: compare_websockets(options.rounds, options.seconds),
+    "fragments": lambda options: compare_fragments(options.rounds),
+    "udp": lambda options: compare_datagrams(options.rounds, options.seconds),
+    "tls": lambda options: compare_tls(options.rounds, options.seconds),
+    "pipe": lambda options: compare_pipes(options.rounds),
+    "lifecycle": lifecycle,
+    "memory": memory,
+}
+"""What is not about a message of the text and the frame protocol."""
+
+
 def main() -> int:
     options = arguments()
-    if "lifecycle" in options.protocols:
-        for processes in SIZES:
-            compare_commands(processes, options.rounds)
-        reload_under_load(options.reloads)
-        return 0
-    if "memory" in options.protocols:
-        compare_memory()
-        return 0
-    if "pipe" in options.protocols:
-        compare_pipes(options.rounds)
-        return 0
-    if "tls" in options.protocols:
-        compare_tls(options.rounds, options.seconds)
-        return 0
-    if "udp" in options.protocols:
-        compare_datagrams(options.rounds, options.seconds)
-        return 0
-    print(
-        "100 connections, 64-byte messages, one server process; CPU is user and system time of the server.\n"
-    )
-    for protocol in options.protocols:
-        compare(protocol, options.rounds, options.seconds)
-    compare_calls(options.rounds)
+    for name in filter(OTHERS.get, options.protocols):
+        OTHERS[name](options)
+    if messages := [name for name in options.protocols if name not in OTHERS]:
+        print(HEAD)
+        for protocol in messages:
+            compare(protocol, options.rounds, options.seconds)
+        compare_calls(options.rounds)
     return 0
 
 
@@ -75,7 +89,7 @@ def arguments() -> argparse.Namespace:
         nargs="*",
         default=["text", "frame"],
         metavar="WHAT",
-        help="text, frame, udp, tls, pipe, lifecycle, or memory",
+        help=", ".join(("text", "frame", *OTHERS)),
     )
     parser.add_argument("--reloads", type=int, default=50, metavar="N", help="in a row, under live traffic")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="of every server, in turns")
@@ -88,11 +102,11 @@ def compare(protocol: str, rounds: int, seconds: float) -> None:
     with ExitStack() as stack:
         servers = [stack.enter_context(serving(contender, protocol)) for contender in present()]
         for _ in range(rounds):
-            for pipeline in PIPELINES:
+            for shape in SHAPES:
                 for server in servers:
-                    server.sample(pipeline, seconds)
-        for pipeline in PIPELINES:
-            show(protocol, pipeline, servers)
+                    server.sample(shape, seconds)
+        for shape in SHAPES:
+            show(protocol, shape, servers)
 
 
 def present() -> list[Contender]:
@@ -104,25 +118,25 @@ def present() -> list[Contender]:
     ]
 
 
-def show(protocol: str, pipeline: int, servers: Sequence[Serving]) -> None:
+def show(protocol: str, shape: Shape, servers: Sequence[Serving]) -> None:
     """One table: figures, the ratio to the yardstick, and the target where there is one."""
     yardstick = next((each for each in servers if each.contender.name == YARDSTICK), None)
-    print(f"{protocol}, pipeline {pipeline:<8} CPU us/message  messages/s  p99 ms   CPU / {YARDSTICK}")
+    print(f"{protocol}, pipeline {shape.pipeline:<8} CPU us/message  messages/s  p99 ms   CPU / {YARDSTICK}")
     for server in servers:
-        typical = server.typical(pipeline)
-        ratio = server.ratio(yardstick, pipeline) if yardstick else None
+        typical = server.typical(shape)
+        ratio = server.ratio(yardstick, shape) if yardstick else None
         print(
             f"  {server.contender!s:<22} {typical.cpu:>12.2f} {typical.rate:>12,.0f} {typical.p99:>7.2f}"
-            f"   {verdict(server, pipeline, ratio)}"
+            f"   {verdict(server, shape, ratio)}"
         )
     print()
 
 
-def verdict(server: Serving, pipeline: int, ratio: float | None) -> str:
+def verdict(server: Serving, shape: Shape, ratio: float | None) -> str:
     """The ratio, and how it stands to its target."""
     if ratio is None:
         return "-"
-    target = TARGETS.get((server.protocol, pipeline, server.contender.loop))
+    target = TARGETS.get((server.protocol, shape.pipeline, server.contender.loop))
     if target is None or server.contender.name != "refworker":
         return f"{ratio:.2f}"
     return f"{ratio:.2f}  target <= {target:.2f}  {'met' if ratio <= target else 'MISSED'}"

@@ -16,9 +16,20 @@ from statistics import median
 from conformance.load import PROTOCOLS, Encode, Figures, echoes, run
 from conformance.wire.address import Address
 
-CONNECTIONS = 100
-SIZE = 64
 MICRO = 1_000_000
+
+
+WARM_UP = 32 * 1024 * 1024
+"""Bytes that a small round may have, whatever its messages are like."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is asked: messages in one request, bytes in a message, connections at the same time."""
+
+    pipeline: int = 1
+    size: int = 64
+    connections: int = 100
 
 
 def int32(*messages: bytes) -> bytes:
@@ -52,38 +63,47 @@ class Sample:
 
 @dataclass
 class Serving:
-    """A running server, and its samples by pipeline."""
+    """A running server, and its samples by what was asked."""
 
     contender: Contender
     protocol: str
     pid: int
     port: int
-    samples: dict[int, list[Sample]] = field(default_factory=dict)
+    samples: dict[Shape, list[Sample]] = field(default_factory=dict)
 
-    def load(self, pipeline: int, messages: int) -> Figures:
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+        scheme = "ws" if self.protocol == "websocket" else "tcp"
+        return Address.parse(f"{scheme}://127.0.0.1:{self.port}")
+
+    def cpu(self) -> float:
+        """Seconds that it has worked so far."""
+        return cpu_seconds(self.pid)
+
+    def load(self, shape: Shape, messages: int) -> Figures:
         """Let it answer about so many messages."""
-        rounds = max(1, messages // (CONNECTIONS * pipeline))
+        rounds = max(1, messages // (shape.connections * shape.pipeline))
         encode = self.contender.encoder(self.protocol)
-        address = Address.parse(f"tcp://127.0.0.1:{self.port}")
-        return run(address, echoes(encode, CONNECTIONS, rounds, pipeline, SIZE))
+        flows = echoes(encode, shape.connections, rounds, shape.pipeline, shape.size)
+        return run(self.address, flows, meter=self.cpu)
 
-    def sample(self, pipeline: int, seconds: float) -> None:
+    def sample(self, shape: Shape, seconds: float) -> None:
         """One round of about this length; its length is found by a small one that warms up too."""
-        pace = self.load(pipeline, 5000 * pipeline).rate
-        before = cpu_seconds(self.pid)
-        figures = self.load(pipeline, int(pace * seconds))
-        cost = (cpu_seconds(self.pid) - before) / figures.messages
+        pace = self.load(shape, min(5000 * shape.pipeline, WARM_UP // shape.size)).rate
+        figures = self.load(shape, int(pace * seconds))
+        cost = figures.metered / figures.messages
         sample = Sample(cost * MICRO, figures.rate, 1000 * figures.percentile(0.99))
-        self.samples.setdefault(pipeline, []).append(sample)
+        self.samples.setdefault(shape, []).append(sample)
 
-    def typical(self, pipeline: int) -> Sample:
+    def typical(self, shape: Shape) -> Sample:
         """The medians of all rounds."""
-        samples = self.samples[pipeline]
+        samples = self.samples[shape]
         return Sample(*(median(getattr(sample, key) for sample in samples) for key in ("cpu", "rate", "p99")))
 
-    def ratio(self, other: "Serving", pipeline: int) -> float:
+    def ratio(self, other: "Serving", shape: Shape) -> float:
         """What a message costs here, in what it costs there: the median over rounds side by side."""
-        pairs = zip(self.samples[pipeline], other.samples[pipeline], strict=True)
+        pairs = zip(self.samples[shape], other.samples[shape], strict=True)
         return median(mine.cpu / theirs.cpu for mine, theirs in pairs)
 
 
@@ -96,9 +116,9 @@ def cpu_seconds(pid: int) -> float:
 
 
 @contextmanager
-def serving(contender: Contender, protocol: str) -> Iterator[Serving]:
-    """The server in a process of its own, ended with the block."""
-    command = [sys.executable, "-m", "tests.bench.servers", contender.name, protocol, contender.loop]
+def serving(contender: Contender, protocol: str, *flags: str) -> Iterator[Serving]:
+    """The server in a process of its own, ended with the block; `flags` are the interpreter's."""
+    command = [sys.executable, *flags, "-m", "tests.bench.servers", contender.name, protocol, contender.loop]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -1,6 +1,7 @@
 """The load generator against servers that are right, and wrong in one way each."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -8,9 +9,19 @@ from collections.abc import Callable
 
 import pytest
 
-from conformance.load import Figures, Flow, Plan, echoes, main, run, side_by_side, together
+from conformance.load import (
+    PROTOCOLS,
+    Figures,
+    Flow,
+    Plan,
+    echoes,
+    main,
+    run,
+    side_by_side,
+    together,
+)
 from conformance.outcomes import Violation
-from conformance.wire import frame, text
+from conformance.wire import frame, text, websocket
 from conformance.wire.address import Address
 from tests.conformance.servers import Handler, serving
 
@@ -49,6 +60,40 @@ def test_right_answers_are_counted_and_timed(encode: Callable[..., bytes]) -> No
     assert figures.messages == 60
     assert [len(round_trips) for round_trips in figures.latencies] == [5, 5, 5]
     assert 0 < figures.percentile(0.5) <= figures.percentile(0.99) <= figures.seconds
+
+
+def upgrading(client: socket.socket) -> None:
+    """A WebSocket server in a nutshell: it agrees, echoes without a mask, and says goodbye."""
+    head = client.recv(65536).decode()
+    key = re.search(r"(?i)sec-websocket-key: (\S+)", head)
+    assert key
+    accept = websocket.accept_value(key[1]).decode()
+    client.sendall(f"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: {accept}\r\n\r\n".encode())
+    while data := client.recv(65536):
+        masked = re.findall(rb"(?s)\x82\x94.{24}", data)
+        client.sendall(b"".join(b"\x82\x14" + websocket.mask(each[6:], each[2:6]) for each in masked))
+    client.sendall(b"\x88\x00")
+
+
+def test_websockets_are_opened_masked_and_answered_without_a_mask() -> None:
+    with serving(upgrading) as tcp:
+        address = Address.parse(f"ws://{tcp.authority}/")
+        flows = echoes(PROTOCOLS["websocket"], connections=2, rounds=3, pipeline=2, size=20)
+        figures = run(address, flows)
+    assert figures.messages == 12
+    assert flows[0].request != flows[0].answer
+
+
+@pytest.mark.parametrize("handler", [echo, closing])
+def test_a_server_that_opens_no_websocket_is_refused(handler: Handler) -> None:
+    with serving(handler) as tcp, pytest.raises(Violation, match="refused: no WebSocket"):
+        run(Address.parse(f"ws://{tcp.authority}/"), [Flow(b"x", b"x", rounds=1)])
+
+
+def test_a_meter_is_read_around_the_play() -> None:
+    readings = iter([3.0, 5.5])
+    with serving(echo) as address:
+        assert run(address, [Flow(b"x", b"x", rounds=1)], meter=lambda: next(readings)).metered == 2.5
 
 
 def test_messages_differ_between_connections_and_places() -> None:

@@ -6,8 +6,8 @@ difference, and so is a deviation that has gone, unless its reason begins with "
 server that is not installed is named, and changes nothing.
 
 By default the independent servers meet every section but those about processes, which take minutes for each
-server. With --all, or for servers that are named, it is every section, and the servers of others are judged
-too.
+server; servers of others that have no commands meet the sections of their services. With --all, or for
+servers that are named, it is every section, and all servers of others are judged.
 """
 
 import argparse
@@ -28,6 +28,8 @@ PATIENCE = 600
 EXPECTED = ("pass", "weak", "info", "deviation", "unsupported", "inconclusive")
 PROCESSES = ("lifecycle/*", "timer/*")
 """Cases that take long, since each has a copy of the server for itself."""
+
+EVERYTHING = "*"
 
 COLUMNS = ("pass", "weak", "info", "deviation", "fixed", "unsupported", "inconclusive")
 
@@ -66,7 +68,8 @@ def main() -> int:
     if unknown := set(options.server) - known.keys():
         print(f"interop: no server {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    named = options.server or [name for name in known if options.all or known[name].is_ours]
+    usual = [name for name, server in known.items() if server.is_ours or server.is_quick]
+    named = options.server or (list(known) if options.all else usual)
     options.whole = bool(options.all or options.server)
     chosen = [known[name] for name in named]
     with ThreadPoolExecutor(options.n) as pool:
@@ -82,7 +85,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.interop", description="Prove the suite on others.")
     parser.add_argument("server", nargs="*", help="folders in fixtures/independent or fixtures/third-party")
     parser.add_argument("--all", action="store_true", help="every server, and every section")
-    parser.add_argument("--only", default="*", metavar="GLOB", help="these cases")
+    parser.add_argument("--only", default=EVERYTHING, metavar="GLOB", help="these cases")
     parser.add_argument(
         "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the pages go"
     )
@@ -100,15 +103,22 @@ def judge(server: Server, options: argparse.Namespace) -> Outcome:
     page = options.report / f"interop-{server.name}"
     results = page.with_suffix(".json")
     results.unlink(missing_ok=True)
-    run = [CONFORMANCE, "run", server.target, "--strict", "--only", options.only, "-n", "4"]
-    run += ["--json", results, "--html", page]
-    if not options.whole:
-        run += [f"--skip={glob}" for glob in PROCESSES]
+    run = [CONFORMANCE, "run", server.target, "--strict", "-n", "4", "--json", results, "--html", page]
+    run += selection(server, options)
     done = subprocess.run(run, capture_output=True, text=True, timeout=PATIENCE, check=False)
     if not results.exists():
         return Outcome(server, version, verdicts={done.stderr.strip(): "error"})
     cases = json.loads(results.read_text())["cases"]
     return Outcome(server, version, verdicts={case["id"]: case["verdict"] for case in cases})
+
+
+def selection(server: Server, options: argparse.Namespace) -> list[str]:
+    """The options that choose a server's cases."""
+    if options.whole or options.only != EVERYTHING:
+        return [f"--only={options.only}"]
+    if server.is_quick:
+        return [f"--only={service}/*" for service in server.described["endpoints"]]
+    return [f"--skip={glob}" for glob in PROCESSES]
 
 
 def report(outcome: Outcome) -> Outcome:

