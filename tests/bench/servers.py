@@ -13,11 +13,13 @@ HEADER = 4
 
 async def refworker(protocol: str) -> None:
     from refworker.connection import TcpConnection
+    from refworker.memory import keep_freed_memory
     from refworker.worker import Worker
 
     def echo(connection: TcpConnection, message: bytes) -> None:
         connection.send(message)
 
+    keep_freed_memory()  # as `run_all` does
     async with Worker(f"{protocol}://127.0.0.1:0", on_message=echo) as worker:
         announce(worker.port)
         await asyncio.Event().wait()

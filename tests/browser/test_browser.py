@@ -20,7 +20,7 @@ SEEN = {
     "large text": True,
     "large": "the same",
     "closed by the page": [3001, "", True],
-    "close": [1000, "", True],
+    "close": [3002, "genug für heute", True],
     "destroy": [1006, "", False],
 }
 """What the page reports: echoes, then code, reason and whether it was clean of each end."""
@@ -29,7 +29,7 @@ SEEN = {
 def serve(connection: TcpConnection, message: str | bytes) -> None:
     """An echo, but for the two words that end the connection."""
     if message == "close":
-        connection.close()
+        connection.close(code=3002, reason="genug für heute")
     elif message == "destroy":
         connection.destroy()
     else:

@@ -87,7 +87,7 @@ def read_short(data: bytes, position: int, masked: bool, messages: list[Any]) ->
             payload = unmask(payload, data[position + 2 : position + 6])
         elif masked:
             pattern = (data[position + 2 : position + 6] * 32)[:length]
-            payload = (integer(payload, "big") ^ integer(pattern, "big")).to_bytes(length, "big")
+            payload = (integer(payload) ^ integer(pattern)).to_bytes(length)
         try:
             messages.append(payload.decode() if kind == 0x81 else payload)
         except UnicodeDecodeError:

@@ -33,7 +33,7 @@ def xor_short(payload: bytes, key: bytes) -> bytes:
     """XOR as one long integer."""
     length = len(payload)
     pattern = (key * (length // 4 + 1))[:length]
-    return (int.from_bytes(payload, "big") ^ int.from_bytes(pattern, "big")).to_bytes(length, "big")
+    return (int.from_bytes(payload) ^ int.from_bytes(pattern)).to_bytes(length)
 
 
 XOR = [xor_short(bytes(range(256)), bytes([byte]) * 4) for byte in range(256)]
