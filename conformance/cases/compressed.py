@@ -42,7 +42,7 @@ def compressing(target: Target, *offers: str) -> Iterator[Peer]:
     """
     offers = offers or (NAME,)
     with target.connect() as peer:
-        if (outcome := _response(peer, offers)) not in AGREEMENTS:
+        if (outcome := response(peer, offers)) not in AGREEMENTS:
             raise Unsupported(f"{outcome}: {' and '.join(offers)}")
         yield peer
         second_opinion.examine(peer)
@@ -128,7 +128,7 @@ def answer(target: Target, *offers: str) -> str:
     Raises Violation `wrong-answer` for an agreement that these offers do not allow.
     """
     with target.connect() as peer:
-        outcome = _response(peer, offers)
+        outcome = response(peer, offers)
         if outcome in {*AGREEMENTS, "declined"}:
             words = (Opcode.TEXT, b"whatever was agreed on, this comes back")
             peer.send(deflated(peer, words) if peer.deflate else encode(*words))
@@ -137,19 +137,20 @@ def answer(target: Target, *offers: str) -> str:
         return outcome
 
 
-def _response(peer: Peer, offers: Sequence[str]) -> str:
+def response(peer: Peer, offers: Sequence[str]) -> str:
+    """What the opening handshake with these offers leads to, as `answer` names it, before any message."""
     key = websocket.new_key()
     peer.send(websocket.request(peer.address, *websocket.offering(offers), key=key))
     try:
-        response = websocket.read_head(peer)
+        head = websocket.read_head(peer)
     except Violation as ending:
         if ending.outcome in {"fin", "reset"} and not peer.waiting:
             return "dropped"
         raise
-    if response.status_code != 101:
+    if head.status_code != 101:
         return "refused"
-    websocket.accepted(response, key)
-    websocket.extend(peer, offers, response)
+    websocket.accepted(head, key)
+    websocket.extend(peer, offers, head)
     if peer.deflate is None:
         return "declined"
     return "agreed" if peer.deflate.agreement.outspoken else "agreed-silently"

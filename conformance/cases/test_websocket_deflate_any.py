@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from conformance.case import Unsupported, Violation, case
 from conformance.cases.compressed import behind, codec, compressing, squeezed, supported, until_the_end
-from conformance.cases.dialogue import ECHOED, Message, answered, fragments
+from conformance.cases.dialogue import ECHOED, SENTINEL, Message, answered, fragments, text
 from conformance.exploration import explore
 from conformance.strategies import splits
 from conformance.target.view import Target
@@ -134,9 +134,8 @@ def test_spoilt_streams(target: Target) -> str:
     def check(example: tuple[bytes, list[bytes]]) -> None:
         payload, pieces = example
         with compressing(target) as peer:
-            peer.send(squeezed(Opcode.BINARY, *(pieces or [b""])))
-            peer.finish()
-            _right_to_the_end(peer, payload)
+            peer.send(squeezed(Opcode.BINARY, *(pieces or [b""])) + text(SENTINEL))
+            _judge(payload, _came(peer))
         behind(bystander)
 
     supported(target)
@@ -147,21 +146,31 @@ def test_spoilt_streams(target: Target) -> str:
     return "unharmed"
 
 
-def _right_to_the_end(peer: Peer, payload: bytes) -> None:
-    """The message comes back if it is one, and then the stream ends, or the target fails the connection."""
-    came = [body for opcode, body in until_the_end(peer) if opcode is not Opcode.CLOSE]
+def _judge(payload: bytes, came: list[bytes]) -> None:
+    """What came, up to the message behind, is the message if it was one, and nothing at all if it was not."""
     if (due := _due(payload)) is not None and came != due:
         raise Violation("wrong-answer", f"{due!r:.80} was due, {came!r:.80} came")
 
 
+def _came(peer: Peer) -> list[bytes]:
+    """The messages that come, up to the answer to the one behind, or to the end."""
+    came = []
+    for opcode, body in until_the_end(peer):
+        if opcode is not Opcode.CLOSE:
+            came.append(body)
+        if body == SENTINEL:
+            break
+    return came
+
+
 def _due(payload: bytes) -> list[bytes] | None:
-    """The messages that this payload is: one, none if it is corrupt, or None where that is hard to see."""
+    """What has to come for this payload, and for the message behind; None where that is hard to see."""
     stream = zlib.decompressobj(-15)
     try:
         stream.decompress(payload + TAIL)
     except zlib.error:
         return []
     try:
-        return None if stream.eof else [inflate(payload)]
+        return None if stream.eof else [inflate(payload), SENTINEL]
     except ValueError:
         return None

@@ -113,8 +113,9 @@ def test_limit_sum_of_fragments(target: Target) -> str:
     """Fragments that inflate to less than the limit each, and to more together, fail with 1009."""
     half = target.limits["max_package_size"] // 2 + 1
     payload = deflate(bytes(2 * half), recipe=Recipe(cuts=(half,)))
+    middle = len(payload) // 2
     with compressing(target) as peer:
-        peer.send(squeezed(Opcode.BINARY, *pieces(payload, len(payload) // 2), b""))
+        peer.send(squeezed(Opcode.BINARY, payload[:middle], payload[middle:]))
         return fails(peer, 1009)
 
 
