@@ -5,17 +5,16 @@ has to fail the connection for. An offer that cannot be accepted is declined (7.
 handshake goes on without it; servers that refuse the request for it go too far, and are reported as weak.
 """
 
+from contextlib import ExitStack
 from itertools import product
 
 from conformance.case import Violation, case
 from conformance.cases.compressed import (
     behind,
-    codec,
     compressing,
     each_answer,
     exchange,
     response,
-    spoken,
     squeezed,
     supported,
     worst,
@@ -67,6 +66,9 @@ MALFORMED = (
     "; server_max_window_bits=10",
 )
 """What the grammar of RFC 6455, section 9.1 does not have."""
+
+SEVERAL = 6
+"""Connections at once: more than a target has processes for them, as a rule."""
 
 HELLO = bytes.fromhex("f248cdc9c90700")
 
@@ -306,14 +308,13 @@ def _shuffled(target: Target, combination: tuple[bool, bool, str | None, str | N
 @case("websocket/deflate/apart", service="websocket", requirements=("WSD-001", "TCP-002"), accept=ECHOED)
 def test_connections_apart(target: Target) -> str:
     """Connections with and without the extension, in turns: each keeps its own agreement and window."""
-    with compressing(target) as one, opened(target) as plain, compressing(target) as other:
+    with opened(target) as plain, ExitStack() as stack:
+        several = [stack.enter_context(compressing(target)) for _ in range(SEVERAL)]
         for turn in range(3):
-            exchange(one, Opcode.TEXT, b"the one says the same, turn after turn")
+            for number, peer in enumerate(several):
+                exchange(peer, Opcode.TEXT, b"number %d says nearly the same, turn %d" % (number, turn))
             plain.send(text(b"plain words, turn after turn"))
             websocket.expect(plain, Opcode.TEXT, b"plain words, turn after turn")
-            exchange(other, Opcode.TEXT, b"the other says something else, %d" % turn)
-        spoken(one, Opcode.TEXT, b"Hello", HELLO)
-        assert codec(one) is not codec(other)
-        behind(other)
-        sentinel(plain)
-        return behind(one)
+        for peer in several:
+            behind(peer)
+        return sentinel(plain)

@@ -49,7 +49,7 @@ def test_takeover_ours(target: Target) -> str:
 
 @case("websocket/deflate/takeover-over-others", service="websocket", requirements=("WSD-003",), accept=ECHOED)
 def test_takeover_over_others(target: Target) -> str:
-    """What lies between is no part of the window: pings, plain messages, and fragments only as a whole."""
+    """What lies between is no part of the window: pongs and plain messages; how it is cut does not matter."""
     with compressing(target) as peer:
         if codec(peer).agreement.client_no_context_takeover:
             raise Unsupported("the target wants each message by itself")
