@@ -41,9 +41,9 @@ def little_at_most(target: Target) -> Iterator[None]:
         return
     before = {pid: family.peak(pid) for pid in target.copy.process.family()}
     yield
-    grown = max(family.peak(pid) - before.get(pid, 0) for pid in target.copy.process.family())
+    grown = max(family.peak(pid) - peak for pid, peak in before.items())
     allowed = SPARE_MEMORY + 2 * target.limits["max_package_size"]
-    if before and grown > allowed:
+    if grown > allowed:
         raise Violation("unbounded", f"{grown >> 20} MiB more at the most, {allowed >> 20} allowed")
 
 
