@@ -42,11 +42,13 @@ def text(payload: bytes) -> bytes:
     return websocket.encode(Opcode.TEXT, payload)
 
 
-def fragments(opcode: Opcode, parts: Sequence[bytes]) -> list[bytes]:
-    """A message as frames, one for each part."""
+def fragments(opcode: Opcode, parts: Sequence[bytes], rsv: int = 0) -> list[bytes]:
+    """A message as frames, one for each part; the first has the reserved bits."""
     last = len(parts) - 1
     return [
-        websocket.encode(Opcode.CONTINUATION if index else opcode, part, fin=index == last)
+        websocket.encode(Opcode.CONTINUATION, part, fin=index == last)
+        if index
+        else websocket.encode(opcode, part, fin=index == last, rsv=rsv)
         for index, part in enumerate(parts)
     ]
 
@@ -89,22 +91,26 @@ def _paid(owed: deque[bytes], payload: bytes) -> None:
 
 def replies(peer: Peer) -> Iterator[Message]:
     """Whole messages and control frames, as they come; the target may fragment its messages."""
-    opcode, parts = Opcode.CONTINUATION, b""
+    first: Frame | None = None
+    parts = b""
     while True:
         frame = websocket.read(peer)
         if frame.opcode >= Opcode.CLOSE:
             yield frame.opcode, frame.payload
             continue
-        if (frame.opcode is Opcode.CONTINUATION) is (opcode is Opcode.CONTINUATION):
+        if (frame.opcode is Opcode.CONTINUATION) is (first is None):
             raise Violation("wrong-answer", "fragments out of sequence (5.4)")
-        opcode, parts = frame.opcode or opcode, parts + frame.payload
+        first, parts = first or frame, parts + frame.payload
         if frame.fin:
-            yield opcode, parts
-            opcode, parts = Opcode.CONTINUATION, b""
+            yield first.opcode, websocket.content(peer, first, parts)
+            first, parts = None, b""
 
 
-def fails(peer: Peer, code: int) -> str:
-    """How the target fails the connection, an ending of `FAILED`; Violation when it does not."""
+def fails(peer: Peer, *codes: int) -> str:
+    """How the target fails the connection, an ending of `FAILED`; Violation when it does not.
+
+    It is due with one of these codes.
+    """
     try:
         frame = websocket.read(peer)
     except Violation as ending:
@@ -114,7 +120,7 @@ def fails(peer: Peer, code: int) -> str:
     if frame.opcode is not Opcode.CLOSE:
         raise Violation("served", f"{frame.opcode.name} of {frame.payload!r:.80} came, a failure was due")
     _ends(peer)
-    if frame.close_code == code:
+    if frame.close_code in codes:
         return "failed"
     return "no-error" if frame.close_code in {None, 1000} else "other-code"
 

@@ -127,6 +127,13 @@ def usage(pids: Iterable[int]) -> Usage:
     return Usage(sum(map(_memory, held)), sum(map(_descriptors, held)))
 
 
+def peak(pid: int) -> int:
+    """The most bytes that were ever resident of a process, VmHWM of proc(5); 0 when it is gone."""
+    lines = _read(f"{PROC}/{pid}/status").splitlines()
+    sizes = [int(line.split()[1]) for line in lines if line.startswith(b"VmHWM:")]
+    return 1024 * sizes[0] if sizes else 0
+
+
 def _living() -> dict[int, int]:
     """Parent by pid, of every living process."""
     pids = (int(name) for name in os.listdir(PROC) if name.isdigit())

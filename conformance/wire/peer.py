@@ -17,6 +17,7 @@ from typing import Literal, NoReturn
 from conformance.outcomes import Inconclusive, Violation
 from conformance.target.calibration import Calibration
 from conformance.wire.address import Address, dial
+from conformance.wire.deflate import Deflate
 from conformance.wire.render import excerpt
 from conformance.wire.tls import TlsStream
 from conformance.wire.transcript import Transcript
@@ -52,6 +53,7 @@ class Peer:
         self.number = transcript.new_peer(f"{service} {address.url}")
         self.ended: Literal["fin", "reset"] | None = None
         self.began, self.ended_at = monotonic(), 0.0
+        self.deflate: Deflate | None = None  # what a WebSocket here has agreed on, see `websocket.upgrade`
         self._buffer = bytearray()
         self._socket = self._dial(receive_buffer, name, context)
         self._socket.setblocking(False)

@@ -2,13 +2,14 @@
 
 Encoding does what it is told, right or wrong: reserved bits, unmasked frames and odd opcodes are what cases
 are made of. Reading accepts only what a server may send (section 5.1: unmasked; 5.2: minimal lengths; 5.5:
-short, whole control frames) and raises Violation `wrong-answer` for the rest. The handshake's answer is
-judged by h11.
+short, whole control frames) and raises Violation `wrong-answer` for the rest. Messages may be compressed on
+connections that have agreed to that, and only there (RFC 7692). The handshake's answer is judged by h11.
 """
 
 import base64
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -16,10 +17,15 @@ import h11
 
 from conformance.outcomes import Violation
 from conformance.wire.address import Address
+from conformance.wire.deflate import Deflate, agreed
 from conformance.wire.peer import Peer
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
+RSV1 = 4
+"""The reserved bit that marks a compressed message (RFC 7692, section 6), as `encode` takes it."""
+
+EXTENSIONS = b"sec-websocket-extensions"
 
 CODES = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 """Codes that may stand in a Close frame: section 7.4, and 1012 to 1014, which IANA has added since."""
@@ -38,11 +44,12 @@ class Opcode(IntEnum):
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame from the target; `close_code` and `close_reason` read the payload of a close frame."""
+    """One frame from the target; `compressed` on the first of a message, `close_code` of a close frame."""
 
     opcode: Opcode
     payload: bytes
     fin: bool = True
+    compressed: bool = False
 
     @property
     def close_code(self) -> int | None:
@@ -89,8 +96,8 @@ def close_payload(code: int, reason: bytes = b"") -> bytes:
 def read(peer: Peer, within: float | None = None) -> Frame:
     """The next frame. Raises Violation `wrong-answer`, or what `Peer.exactly` raises."""
     first, second = peer.exactly(2, within)
-    opcode, length = first & 0x0F, second & 0x7F
-    _refuse(first & 0x70, "a reserved bit is set (5.2)")
+    opcode, length, reserved = first & 0x0F, second & 0x7F, first >> 4 & 7
+    _refuse(reserved & ~_permitted(peer, opcode), "a reserved bit is set (5.2)")
     _refuse(opcode not in Opcode.__members__.values(), f"opcode {opcode} is reserved (5.2)")
     _refuse(second & 0x80, "a server must not mask (5.1)")
     _refuse(
@@ -99,9 +106,20 @@ def read(peer: Peer, within: float | None = None) -> Frame:
     )
     if length >= 126:
         length = _read_long(peer, 2 if length == 126 else 8, within)
-    frame = Frame(Opcode(opcode), peer.exactly(length, within), bool(first & 0x80))
+    payload = peer.exactly(length, within)
+    frame = Frame(Opcode(opcode), payload, bool(first & 0x80), bool(reserved & RSV1))
     _refuse(opcode == Opcode.CLOSE and not may_close(frame.payload), f"Close of {frame.payload!r} (7.4)")
     return frame
+
+
+def _permitted(peer: Peer, opcode: int) -> int:
+    """The reserved bits that mean something on this frame: RFC 7692 marks the first of a message."""
+    return RSV1 if peer.deflate and opcode in {Opcode.TEXT, Opcode.BINARY} else 0
+
+
+def content(peer: Peer, first: Frame, body: bytes) -> bytes:
+    """What a message says, by its first frame and the payload of all: inflated if it was compressed."""
+    return peer.deflate.inflate(body) if peer.deflate and first.compressed else body
 
 
 def may_close(payload: bytes) -> bool:
@@ -127,15 +145,16 @@ def _refuse(wrong: object, why: str) -> None:
 
 def expect(peer: Peer, opcode: Opcode, payload: bytes, within: float | None = None) -> None:
     """The next message is exactly this, in one frame or several."""
-    frame = read(peer, within)
-    got, body = frame.opcode, frame.payload
+    frame = first = read(peer, within)
+    body = frame.payload
     while not frame.fin:
         frame = read(peer, within)
         _refuse(frame.opcode is not Opcode.CONTINUATION, "a message is interrupted by another (5.4)")
         body += frame.payload
+    body = content(peer, first, body)
     _refuse(
-        (got, body) != (opcode, payload),
-        f"{opcode.name} of {payload!r:.80} was due, {got.name} of {body!r:.80} came",
+        (first.opcode, body) != (opcode, payload),
+        f"{opcode.name} of {payload!r:.80} was due, {first.opcode.name} of {body!r:.80} came",
     )
 
 
@@ -191,10 +210,30 @@ def accept_value(key: str) -> bytes:
     return base64.b64encode(hashlib.sha1(key.encode() + GUID, usedforsecurity=False).digest())
 
 
-def upgrade(peer: Peer) -> None:
-    """Do the whole opening handshake, strictly. Raises Violation `wrong-answer`."""
+def upgrade(peer: Peer, *offers: str) -> None:
+    """Do the whole opening handshake, strictly. Raises Violation `wrong-answer`.
+
+    Each of `offers` is a header field that offers permessage-deflate, once or several times; what the target
+    agrees to is then in `peer.deflate`, unless it is nothing.
+    """
     key = new_key()
-    accepted(handshake(peer, key=key), key)
+    peer.send(request(peer.address, *offering(offers), key=key))
+    response = read_head(peer)
+    accepted(response, key)
+    if offers:
+        extend(peer, offers, response)
+
+
+def offering(offers: Sequence[str]) -> list[str]:
+    """Header lines with offers of extensions, a field for each."""
+    return [f"Sec-WebSocket-Extensions: {offer}" for offer in offers]
+
+
+def extend(peer: Peer, offers: Sequence[str], response: h11.Response | h11.InformationalResponse) -> None:
+    """What this response agrees to counts on the connection from now on. Raises Violation `wrong-answer`."""
+    answers = [value.decode("latin-1") for name, value in response.headers if name == EXTENSIONS]
+    agreement = agreed(", ".join(offers), answers)
+    peer.deflate = Deflate(agreement) if agreement else None
 
 
 def accepted(response: h11.Response | h11.InformationalResponse, key: str) -> None:

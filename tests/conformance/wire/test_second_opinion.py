@@ -4,14 +4,16 @@ import pytest
 
 from conformance.outcomes import Violation
 from conformance.wire import second_opinion
-from conformance.wire.websocket import Opcode, encode, may_close
+from conformance.wire.deflate import Agreement, Deflate
+from conformance.wire.websocket import RSV1, Opcode, encode, may_close
 from tests.conformance.servers import answer_first, peer, serving
 
 HEAD = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 
 
-def examine(frames: bytes) -> None:
+def examine(frames: bytes, agreement: Agreement | None = None) -> None:
     with serving(answer_first(HEAD + frames)) as address, peer(address) as client:
+        client.deflate = Deflate(agreement) if agreement else None
         client.send(b"?")
         client.rest()
         second_opinion.examine(client)
@@ -38,6 +40,32 @@ def test_part_of_a_frame() -> None:
 def test_wrong_frames(frames: bytes) -> None:
     with pytest.raises(Violation, match="wsproto refuses"):
         examine(frames)
+
+
+HELLO = bytes.fromhex("f248cdc9c90700")
+SPLIT = encode(Opcode.TEXT, HELLO[:3], fin=False, rsv=RSV1, key=None)
+REST = encode(Opcode.CONTINUATION, HELLO[3:], key=None)
+PING = encode(Opcode.PING, b"between", key=None)
+AGAIN = encode(Opcode.TEXT, bytes.fromhex("f200110000"), rsv=RSV1, key=None)
+
+
+def test_compressed_messages_with_pings_between() -> None:
+    examine(PING + SPLIT + PING + REST + PING + AGAIN, Agreement(server_max_window_bits=8))
+
+
+@pytest.mark.parametrize(
+    ("frames", "agreement"),
+    [
+        (SPLIT + REST, None),
+        (AGAIN, Agreement()),
+        (SPLIT + REST + AGAIN, Agreement(server_no_context_takeover=True)),
+        (encode(Opcode.PING, b"", rsv=RSV1, key=None), Agreement()),
+        (encode(Opcode.TEXT, b"\x02\x08\x00", rsv=RSV1, key=None) + b"\xc1\x03\xff\xff\xff", Agreement()),
+    ],
+)
+def test_wrong_compressed_messages(frames: bytes, agreement: Agreement | None) -> None:
+    with pytest.raises(Violation, match="wsproto refuses"):
+        examine(frames, agreement)
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x03\xe8", b"\x03\xe8bye", b"\x0b\xb8", b"\x13\x87", b"\x03\xf6"])

@@ -1,9 +1,11 @@
 """The WebSocket client: encodes what it is told, reads only what a server may send (RFC 6455)."""
 
+import h11
 import pytest
 
 from conformance.outcomes import Violation
 from conformance.wire import websocket
+from conformance.wire.deflate import Agreement, Deflate
 from conformance.wire.websocket import Opcode
 from tests.conformance.servers import answer_first, peer, serving
 
@@ -53,6 +55,43 @@ def test_read_every_length(length: int) -> None:
 def test_read_refuses(data: bytes) -> None:
     with pytest.raises(Violation, match="5\\."):
         read(data)
+
+
+HELLO = bytes.fromhex("f248cdc9c90700")
+
+
+def test_marked_frames_are_messages_only_where_that_was_agreed_on() -> None:
+    frames = encode_marked(Opcode.TEXT, HELLO[:3], fin=False) + websocket.encode(0, HELLO[3:], key=None)
+    with serving(answer_first(frames)) as address, peer(address) as client:
+        client.deflate = Deflate(Agreement())
+        client.send(b"?")
+        websocket.expect(client, Opcode.TEXT, b"Hello")
+
+
+@pytest.mark.parametrize("opcode", [Opcode.CONTINUATION, Opcode.PING, Opcode.CLOSE])
+def test_the_mark_stands_on_the_first_frame_of_a_message_only(opcode: Opcode) -> None:
+    with serving(answer_first(encode_marked(opcode, b""))) as address, peer(address) as client:
+        client.deflate = Deflate(Agreement())
+        client.send(b"?")
+        with pytest.raises(Violation, match=r"5\.2"):
+            websocket.read(client)
+
+
+def encode_marked(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
+    return websocket.encode(opcode, payload, fin=fin, rsv=websocket.RSV1, key=None)
+
+
+def test_what_an_answer_agrees_to_is_kept_with_the_connection() -> None:
+    response = h11.InformationalResponse(
+        status_code=101,
+        headers=[("Sec-WebSocket-Extensions", "permessage-deflate; server_max_window_bits=9")],
+    )
+    with serving(answer_first(b"")) as address, peer(address) as client:
+        websocket.extend(client, ["permessage-deflate"], response)
+        assert client.deflate
+        assert client.deflate.agreement.server_max_window_bits == 9
+        with pytest.raises(Violation, match="answers no offer"):
+            websocket.extend(client, ["permessage-deflate; server_max_window_bits=8"], response)
 
 
 def test_expect_joins_fragments() -> None:
