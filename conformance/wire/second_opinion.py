@@ -8,10 +8,11 @@ from conformance.wire.peer import Peer
 END_OF_HEAD = b"\r\n\r\n"
 
 
-def examine(peer: Peer) -> None:
-    """All frames received on this connection so far are what a server may send, or Violation `wrong-answer`.
+def examine(peer: Peer, *, by_client: bool = False) -> None:
+    """All frames received on this connection so far are what a server may send, or `by_client` a client, or
+    Violation `wrong-answer`.
 
-    Reads the transcript from the end of the handshake's response on; where that was cut short, there is no
+    Reads the transcript from the end of the handshake on; where that was cut short, there is no
     second opinion.
     """
     if not peer.transcript.complete:
@@ -19,10 +20,10 @@ def examine(peer: Peer) -> None:
     stream = b"".join(
         entry.data for entry in peer.transcript if (entry.peer, entry.kind) == (peer.number, "receive")
     )
-    client = FrameProtocol(client=True, extensions=[])
-    client.receive_bytes(stream.partition(END_OF_HEAD)[2])
+    judge = FrameProtocol(client=not by_client, extensions=[])
+    judge.receive_bytes(stream.partition(END_OF_HEAD)[2])
     try:
-        for _ in client.received_frames():
+        for _ in judge.received_frames():
             pass
     except (ParseFailed, UnicodeDecodeError) as problem:
         raise Violation("wrong-answer", f"wsproto refuses what came: {problem}") from problem
