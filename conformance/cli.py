@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from fnmatch import filter as filter_names
 from importlib.resources import files
 from pathlib import Path
 from typing import NoReturn
@@ -104,17 +105,19 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
-    parser.usage = "conformance serve websocket [options] [CLIENT.toml | -- COMMAND ...]"
-    add = parser.add_argument
-    add("protocol", choices=("websocket",), help="what the client speaks")
+    """One protocol by now; each has a parser of its own."""
+    protocols = parser.add_subparsers(required=True, metavar="PROTOCOL", parser_class=_Parser)
+    websocket = protocols.add_parser("websocket", help="RFC 6455")
+    websocket.usage = "conformance serve websocket [CLIENT.toml] [options] [-- COMMAND ...]"
+    add = websocket.add_argument
     add("client", nargs="?", type=Path, metavar="CLIENT.toml", help="client file")
     add("--host", default="127.0.0.1", help="where to listen (127.0.0.1)")
     add("--port", type=_port, default=0, help="on which port (a free one)")
     add("--name", default="", help="the client's name in reports")
     add("--wait", type=_seconds, default=60.0, metavar="SECONDS", help="for the client to come at all (60)")
     add("--patience", type=_seconds, default=15.0, metavar="SECONDS", help="for it to come back (15)")
-    _add_choice(parser)
-    parser.set_defaults(command=_serve)
+    _add_choice(websocket)
+    websocket.set_defaults(command=_serve)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
@@ -195,6 +198,10 @@ def _conclude(
 
 def _selected(cases: Mapping[str, Case], options: argparse.Namespace) -> list[str]:
     """The ids that the options choose, everything about them and their reports being in order."""
+    elsewhere = _all_cases().keys() - cases.keys()
+    for glob in options.only:
+        if not filter_names(cases, glob) and filter_names(elsewhere, glob):
+            raise Usage(f"{glob!r}: `conformance run` is for servers, `conformance serve` for clients")
     selected = select(cases, options.only, options.skip)
     if not selected:
         raise Usage("nothing selected; leave out a --skip")

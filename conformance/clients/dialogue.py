@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from conformance.clients.client import Client
-from conformance.outcomes import Violation
+from conformance.outcomes import Observation, Violation
 from conformance.wire import second_opinion, websocket_server
 from conformance.wire.peer import Peer
 from conformance.wire.websocket import Opcode, close_payload
@@ -162,13 +162,16 @@ def ends_behind(peer: Peer) -> None:
 
 
 def each_fails(client: Client, code: int, streams: Mapping[str, bytes]) -> str:
-    """Each stream fails the connection, although a good message follows; the worst of the endings."""
-    endings = set()
+    """Each stream fails the connection, although a good message follows; the worst ending, and where."""
+    endings = {}
     for name, stream in streams.items():
         with naming(name), opened(client) as peer:
             peer.send(stream + text(SENTINEL))
-            endings.add(fails(peer, code))
-    return worst(endings)
+            endings[name] = fails(peer, code)
+    ending = worst(set(endings.values()))
+    return Observation(
+        ending, ", ".join(name for name, seen in endings.items() if seen == ending != "failed")
+    )
 
 
 def worst(endings: set[str]) -> str:
@@ -214,6 +217,8 @@ def refuses(peer: Peer, opening: bytes) -> str:
             return "refused"
         if ending.outcome == "no-answer" and not peer.waiting:
             raise Violation("stays-open", "the client neither refuses the response nor goes on") from ending
+        if b"HTTP/1.1\r\n" in peer.waiting:
+            raise Violation("reused", "the client does not end the connection, and asks for more") from ending
         raise
     if first.opcode is not Opcode.CLOSE:
         raise Violation("opened", f"{first.opcode.name} of {first.payload!r:.80} came: the handshake counts")

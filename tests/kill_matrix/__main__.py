@@ -1,4 +1,4 @@
-"""`python -m tests.kill_matrix`: run the suite against every faulty server and every faulty client of the zoos.
+"""`python -m tests.kill_matrix`: run the suite against every faulty server, and every faulty client.
 
 By default each server meets only the cases that `kills.toml` names for it, which repeats the whole proof in
 minutes; a server that is not named there meets its whole sections. `--record` runs whole sections, repeats

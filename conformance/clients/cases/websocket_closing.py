@@ -35,7 +35,8 @@ NOT_VALID = {ending: grade for ending, grade in FAILED.items() if ending != "no-
 """A wrong Close that is answered like a good one was not looked at (10.7: data MUST be validated)."""
 
 VALID_CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 3000, 3999, 4000, 4999)
-INVALID_CODES = (0, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999, 5000, 65535)
+INVALID_CODES = (0, 999, 1004, 1005, 1006, 1015, 1016, 2000, 2999)
+CODES_BEYOND = (5000, 65535)
 
 
 def ping(payload: bytes) -> bytes:
@@ -144,6 +145,13 @@ def test_longest_reason(client: Client) -> str:
 def test_invalid_codes(client: Client) -> str:
     """A code that must not stand in a Close is a protocol error."""
     codes = {f"code {code}": frame(Opcode.CLOSE, close_payload(code)) for code in INVALID_CODES}
+    return each_fails(client, 1002, codes)
+
+
+@case("websocket-client/close/codes-beyond", service=SERVICE, requirements=WSC_011, accept=FAILED)
+def test_codes_beyond(client: Client) -> str:
+    """Codes from 5000 on have no meaning in 7.4.2, which does not say what to make of them."""
+    codes = {f"code {code}": frame(Opcode.CLOSE, close_payload(code)) for code in CODES_BEYOND}
     return each_fails(client, 1002, codes)
 
 

@@ -25,6 +25,9 @@ from conformance.wire.websocket_server import Request, response
 
 WSC_003, WSC_004 = ("WSC-003",), ("WSC-004",)
 
+LAST = {"Connection": "Upgrade, close"}
+"""Names Upgrade, and asks a client that has understood HTTP not to use the connection again."""
+
 PATIENT = 12.0
 """Seconds after which a client that was not answered should have given up."""
 
@@ -62,8 +65,8 @@ def unopened(peer: Peer, head: bytes) -> str:
 def test_status_200(client: Client) -> str:
     """Status 200 opens nothing, though all fields are right."""
     with client.connected() as peer:
-        right = response(websocket_server.read_request(peer), start="HTTP/1.1 200 OK")
-        return unopened(peer, right[:-2])
+        request = websocket_server.read_request(peer)
+        return unopened(peer, response(request, start="HTTP/1.1 200 OK", changes=LAST)[:-2])
 
 
 @case("websocket-client/response/status-404", service=SERVICE, requirements=WSC_003, accept=REFUSED)
@@ -73,7 +76,8 @@ def test_status_404(client: Client) -> str:
         for right in (True, False):
             with naming(status), client.connected() as peer:
                 request, start = websocket_server.read_request(peer), f"HTTP/1.1 {status}"
-                head = response(request, start=start) if right else f"{start}\r\n\r\n".encode()
+                bare = f"{start}\r\nConnection: close\r\n\r\n".encode()
+                head = response(request, start=start, changes=LAST) if right else bare
                 unopened(peer, head[:-2])
     return "refused"
 
@@ -239,8 +243,10 @@ def test_silence(client: Client) -> str:
 
 @case("websocket-client/response/once-more", service=SERVICE, requirements=WSC_003, accept=ECHOED)
 def test_once_more(client: Client) -> str:
-    """After a refusal the next connection is as good as any."""
+    """After a refusal, in whatever way, the next connection is as good as any."""
     with client.connected() as peer:
-        refuses(peer, response(websocket_server.read_request(peer), changes={"Upgrade": None}))
+        peer.send(response(websocket_server.read_request(peer), changes={"Upgrade": None}))
+        peer.finish()
+        peer.rest(within=peer.calibration.quiet)
     with opened(client) as peer:
         return sentinel(peer)
