@@ -10,7 +10,8 @@ from conformance.target.file import TargetSpec, load_client
 from conformance.verdicts import Result
 from tests.conformance.clients.callers import playing
 
-ZOO = Path(__file__).parents[3] / "fixtures" / "clients" / "zoo" / "client.toml"
+ROOT = Path(__file__).parents[3]
+ZOO = ROOT / "fixtures" / "clients" / "zoo" / "client.toml"
 SOME = ("websocket-client/request/line", "websocket-client/split/any", "websocket-client/close/empty")
 
 
@@ -57,6 +58,12 @@ def test_a_run_that_is_broken_off_keeps_what_it_has() -> None:
         outcome = session.run(plan, spec, bench, stop)
     assert outcome.interrupted
     assert len(outcome.results) == 1
+
+
+def test_the_client_of_the_readme_is_one_that_is_judged() -> None:
+    readme = (ROOT / "conformance" / "README.md").read_text("utf-8")
+    client = (ROOT / "fixtures" / "clients" / "websockets" / "play.py").read_text("utf-8")
+    assert f"```python\n{client}```" in readme
 
 
 def test_the_time_of_fuzzing_is_shared() -> None:
