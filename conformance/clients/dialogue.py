@@ -33,6 +33,9 @@ REFUSED = {"refused": "pass"}
 SENTINEL = b"the message after"
 NORMAL = close_payload(1000)
 
+RSV1 = 4
+"""The bit that permessage-deflate uses (RFC 7692)."""
+
 Message = tuple[Opcode, bytes]
 
 
@@ -211,7 +214,7 @@ def refuses(peer: Peer, opening: bytes) -> str:
     """
     peer.send(opening + text(SENTINEL))
     try:
-        first = read(peer)
+        first = read(peer, rsv=RSV1)
     except Violation as ending:
         if ending.outcome in {"fin", "reset"} and not peer.waiting:
             return "refused"
