@@ -2,11 +2,12 @@
 
 from conformance.case import Unsupported, case
 from conformance.clients.client import Client
-from conformance.clients.deflate import RSV1, Agreed, answered, asked, check_offer, opened
+from conformance.clients.deflate import Agreed, answered, asked, check_offer, opened
 from conformance.clients.dialogue import (
     ECHOED,
     FAILED,
     REFUSED,
+    RSV1,
     SERVICE,
     fails,
     leave,
