@@ -31,7 +31,7 @@ PARAMETERS = {
 """What may stand in an offer (7.1), and how the rest of the parameter looks."""
 
 LARGEST = 64 * 1024 * 1024
-"""Bytes that a message of a client may inflate to here."""
+"""Bytes that are inflated at once where the window is the largest."""
 
 
 def offers(request: Request) -> list[list[str]]:
@@ -72,9 +72,16 @@ class Agreed:
         if self._theirs is None or not self.client_keeps:
             self._theirs = zlib.decompressobj(wbits=-self.client_bits)
         try:
-            return self._theirs.decompress(payload + TAIL, LARGEST)
+            return b"".join(self._pieces(self._theirs, payload + TAIL))
         except zlib.error as problem:
             raise Violation("wrong-answer", f"what came does not inflate as agreed: {problem}") from problem
+
+    def _pieces(self, stream: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
+        """Where the window is small, byte by byte: zlib looks back further inside what one call gives."""
+        most = LARGEST if self.client_bits == 15 else 1
+        while piece := stream.decompress(data, most):
+            yield piece
+            data = stream.unconsumed_tail
 
     def frame(self, opcode: Opcode, message: bytes) -> bytes:
         """A message, compressed, in one frame."""
