@@ -60,7 +60,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.interop.clients", description="Prove the suite.")
     parser.add_argument("client", nargs="*", choices=[[], *VERSIONS], help="folders in fixtures/clients")
     parser.add_argument("--only", default="*", metavar="GLOB", help="these cases")
-    parser.add_argument("-n", type=int, default=3, metavar="CLIENTS", help="at the same time")
+    parser.add_argument("-n", type=int, default=5, metavar="CLIENTS", help="at the same time")
     options = parser.parse_args()
     with ThreadPoolExecutor(options.n) as pool:
         outcomes = list(pool.map(lambda name: judge(name, options.only), options.client or VERSIONS))

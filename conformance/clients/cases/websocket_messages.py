@@ -132,8 +132,9 @@ def test_message_inside(client: Client) -> str:
     """A new message inside an unfinished one fails the connection, whole or in fragments."""
     begin = frame(Opcode.TEXT, b"a", fin=False)
     inside = {"text": text(b"x"), "binary": frame(Opcode.BINARY, b"x"), "fragment": begin}
-    end = frame(Opcode.CONTINUATION, b"b")
-    return each_fails(client, 1002, {name: begin + piece + end for name, piece in inside.items()})
+    end, empty = frame(Opcode.CONTINUATION, b"b"), frame(Opcode.TEXT, b"", fin=False)
+    streams = {name: begin + piece + end for name, piece in inside.items()}
+    return each_fails(client, 1002, {**streams, "behind an empty fragment": empty + text(b"") + end})
 
 
 # --- UTF-8 -----------------------------------------------------------------------------------------------
