@@ -131,7 +131,7 @@ def read(peer: Peer, within: float | None = None, *, strict: bool = True, rsv: i
     payload = peer.exactly(length, within)
     payload = websocket.mask(payload, key) if key else payload
     known = Opcode(opcode) if opcode in Opcode.__members__.values() else Opcode.BINARY
-    seen = Masked(known, payload, bool(first & 0x80), key, first >> 4 & 7)
+    seen = Masked(known, payload, bool(first & 0x80), key=key, rsv=first >> 4 & 7)
     wrong = strict and known == Opcode.CLOSE and not websocket.may_close(seen.payload)
     _refuse(wrong, f"Close of {seen.payload!r} (7.4)")
     return seen

@@ -89,7 +89,7 @@ def test_frames_of_a_server_have_no_mask() -> None:
 @pytest.mark.parametrize("length", [0, 125, 126, 65535, 65536])
 def test_read_every_length(length: int) -> None:
     seen = read(encode(2, bytes(length), key=KEY))
-    assert seen == Masked(Opcode.BINARY, bytes(length), True, KEY)
+    assert seen == Masked(Opcode.BINARY, bytes(length), True, key=KEY)
 
 
 @pytest.mark.parametrize(
