@@ -28,6 +28,9 @@ calibration of this target asks. Do not check that the server lives on: a canary
 stop, kill or ruin; otherwise all cases of one test process share a copy. With `explores=True` it is a
 property: it calls `explore` (`conformance.exploration`), and `--fuzz` gives it more time. `instead` names
 services that do as well where the target lacks the case's own: it is then about the first that is there.
+
+Cases about clients, which connect to the suite (`conformance serve`), stand in `conformance/clients/cases/`;
+their `service` is one of `CLIENTS`, and their functions get a `Client` instead of a target.
 """
 
 from collections.abc import Callable, Container, Mapping
@@ -35,7 +38,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeVar
 
-from conformance.contract import COMMANDS, SERVICES
+from conformance.contract import CLIENTS, COMMANDS, SERVICES
 from conformance.outcomes import Inconclusive, Unsupported, Violation
 
 __all__ = ["REGISTRY", "Case", "Inconclusive", "Unsupported", "Violation", "case"]
@@ -68,6 +71,11 @@ class Case:
     def section(self) -> str:
         """The first part of the id: `text` for `text/framing/whole-line`."""
         return self.id.split("/")[0]
+
+    @property
+    def judges_clients(self) -> bool:
+        """Whether the suite is the server in this case."""
+        return self.service in CLIENTS
 
     def on(self, offered: Container[str]) -> "Case":
         """This case on a target that offers these services."""
@@ -119,7 +127,9 @@ def _problems(entry: Case) -> list[str]:
     """What is wrong with the metadata, most important first."""
     checks = {
         "the id is not section/topic/what-is-checked": entry.id.count("/") != 2 or "" in entry.id.split("/"),
-        f"unknown service {entry.service!r}": not {entry.service, *entry.instead}.issubset(SERVICES),
+        f"unknown service {entry.service!r}": not {entry.service, *entry.instead}.issubset(
+            (*SERVICES, *CLIENTS)
+        ),
         "names no requirement": not entry.requirements,
         "accepts no outcome": not entry.accept,
         f"an outcome is accepted as one of {sorted(GRADES)}": not GRADES.issuperset(entry.accept.values()),

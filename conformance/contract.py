@@ -1,4 +1,4 @@
-"""The names that the testee contract fixes: services, commands, limits, placeholders.
+"""The names that the testee contract fixes: services, clients, commands, limits, placeholders.
 
 Target files, cases and reports all take them from here, so that a name is spelled in one place.
 """
@@ -8,6 +8,9 @@ SERVICES = (
     "relay", "pipe", "flow", "auth", "heartbeat", "group", "probe.control", "probe.text", "probe.websocket",
     "probe.tcp", "probe.udp", "probe.http",
 )  # fmt: skip
+
+CLIENTS = ("websocket-client",)
+"""What `conformance serve` judges: the suite is the server, and the client connects to it."""
 
 COMMANDS = ("stop", "stop_graceful", "reload", "reload_graceful", "restart", "status", "connections")
 

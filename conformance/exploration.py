@@ -10,16 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, Verbosity
 from hypothesis.configuration import set_hypothesis_home_dir
 from hypothesis.strategies import SearchStrategy
 
+from conformance.case import Case
 from conformance.outcomes import Violation
-from conformance.target.view import Target
-from conformance.wire.transcript import Entry
+from conformance.target.view import Effort
+from conformance.wire.transcript import Entry, Transcript
 
 Example = TypeVar("Example")
 
@@ -32,8 +33,16 @@ ROUND = 200
 """Examples in one round of fuzzing; rounds go on, each with the next seed, until the time is over."""
 
 
+class Explorable(Protocol):
+    """What is explored: a target, or a client."""
+
+    case: Case
+    effort: Effort
+    transcript: Transcript
+
+
 def explore(
-    target: Target,
+    target: Explorable,
     strategy: SearchStrategy[Example],
     check: Callable[[Example], object],
     examples: int = 40,
@@ -56,7 +65,7 @@ def explore(
 class _Search(Generic[Example]):
     """One run of hypothesis, with a memory: what passed, what failed, and in which conversation."""
 
-    target: Target
+    target: Explorable
     check: Callable[[Example], object]
     failures: dict[str, Violation] = field(default_factory=dict)
     conversations: dict[str, list[Entry]] = field(default_factory=dict)

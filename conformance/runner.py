@@ -95,10 +95,13 @@ def run_case(case: Case, call: CaseCall, bench: Bench, transcript: Transcript) -
         ending = Ending("not-started", str(problem), "fail")
     except Exception:
         ending = Ending("suite-broke", traceback.format_exc(limit=-6), "error")
+    return deviate(concluded(case, ending, level, monotonic() - started), bench.spec.deviations)
+
+
+def concluded(case: Case, ending: Ending, level: str, seconds: float) -> Result:
+    """What an ending means for a case of this level."""
     verdict = ending.verdict or judge(ending.outcome, {} if ending.violated else case.accept, level)
-    seconds = monotonic() - started
-    result = Result(case.id, verdict, level, case.requirements, seconds, ending.outcome, ending.detail)
-    return deviate(result, bench.spec.deviations)
+    return Result(case.id, verdict, level, case.requirements, seconds, ending.outcome, ending.detail)
 
 
 def _foregone(case: Case, bench: Bench) -> Ending | None:
@@ -122,7 +125,7 @@ def _live(target: Target, call: CaseCall, bench: Bench) -> Ending:
     if unfit := _fitness(target.copy, target.case.service, bench):
         return Ending("unfit", unfit, "fail")
     before = None if target.case.fresh else canary.examine(target.copy)
-    ending = _call(target, call)
+    ending = attempt(target.case.id, lambda: call(target))
     return ending if target.case.fresh else _canary(target, ending, before, bench)
 
 
@@ -155,9 +158,10 @@ def _fitness(copy: Copy, service: str, bench: Bench) -> str:
     return bench.unfit[service]
 
 
-def _call(target: Target, call: CaseCall) -> Ending:
+def attempt(name: str, call: Callable[[], object]) -> Ending:
+    """Why the function of a case ended. Raises TypeError where it names no outcome."""
     try:
-        outcome = call(target)
+        outcome = call()
     except Violation as violation:
         return Ending(violation.outcome, violation.detail, violated=True)
     except TargetDown as problem:  # it ran, and the case could not start it again: that is no end of the run
@@ -167,7 +171,7 @@ def _call(target: Target, call: CaseCall) -> Ending:
     except Inconclusive as reason:
         return _unsure(str(reason))
     if not isinstance(outcome, str):
-        raise TypeError(f"{target.case.id} returned {outcome!r}, not the name of an outcome")
+        raise TypeError(f"{name} returned {outcome!r}, not the name of an outcome")
     return Ending(str(outcome), getattr(outcome, "detail", ""))
 
 

@@ -54,6 +54,11 @@ class Progress:
         """Say what is about to happen."""
         self._print(f"conformance of {name}: {self.total} cases, seed {seed}")
 
+    def invite(self, url: str, seconds: float | None) -> None:
+        """Say where a client has to come, and for how many seconds it is waited for (None: it is started)."""
+        waiting = f", waiting {seconds:g} s for a client" if seconds else ""
+        self._print(f"serving at {url}{waiting}")
+
     def result(self, result: Result) -> None:
         """One line for one case."""
         self.done += 1

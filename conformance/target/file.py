@@ -5,7 +5,7 @@ one place. Placeholders are filled per copy of the target, see `fill.py`; here t
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -85,8 +85,29 @@ SHAPE: dict[str, dict[str, str]] = {
 }
 
 
+CLIENT_SHAPE: dict[str, dict[str, str]] = {
+    "": dict.fromkeys(("client", "process", "deviations"), TABLE),
+    "client": SHAPE["target"],
+    "process": {"start": STRINGS, "cwd": STRING, "env": TABLE},
+    "process.env": {ANY: STRING},
+    "deviations": {ANY: STRING},
+}
+"""The shape of a client file: `conformance serve` starts what it names."""
+
+
 def load(path: Path) -> TargetSpec:
     """Read and check a target file. Raises TargetFileError."""
+    return _load(path, SHAPE, _build)
+
+
+def load_client(path: Path) -> TargetSpec:
+    """Read and check a client file: a target without endpoints. Raises TargetFileError."""
+    return _load(path, CLIENT_SHAPE, _build_client)
+
+
+def _load(
+    path: Path, shape: dict[str, dict[str, str]], build: Callable[[Mapping[str, Any], Path], TargetSpec]
+) -> TargetSpec:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as problem:
@@ -94,8 +115,8 @@ def load(path: Path) -> TargetSpec:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise TargetFileError(f"{path}: not valid TOML: {problem}; correct that line") from problem
     try:
-        _check_shape(document)
-        return _build(document, path)
+        _check_shape(document, shape)
+        return build(document, path)
     except _Mistake as mistake:
         raise TargetFileError(f"{path}: {mistake}") from mistake
 
@@ -114,7 +135,7 @@ def read_endpoints(options: Iterable[str]) -> dict[str, str]:
 def from_endpoints(endpoints: Mapping[str, str]) -> TargetSpec:
     """A target that is running already, by the endpoints of the command line. Raises TargetFileError."""
     try:
-        _check_shape({"endpoints": dict(endpoints)})
+        _check_shape({"endpoints": dict(endpoints)}, SHAPE)
         _check_endpoints(endpoints)
     except _Mistake as mistake:
         raise TargetFileError(f"--endpoint: {mistake}") from mistake
@@ -125,9 +146,9 @@ class _Mistake(Exception):
     """Key, cause and cure, without the file."""
 
 
-def _check_shape(document: Mapping[str, Any]) -> None:
+def _check_shape(document: Mapping[str, Any], shape: Mapping[str, Mapping[str, str]]) -> None:
     """Every table that the document has: known keys, right types."""
-    for table, keys in SHAPE.items():
+    for table, keys in shape.items():
         for key, value in _table(document, table).items():
             where = f"{table}.{key}" if table else key
             wanted = keys.get(ANY) or keys.get(key)
@@ -164,6 +185,16 @@ def _build(document: Mapping[str, Any], path: Path) -> TargetSpec:
         deviations=_table(document, "deviations"),
         **target,
     )
+
+
+def _build_client(document: Mapping[str, Any], path: Path) -> TargetSpec:
+    client, process = _table(document, "client"), _table(document, "process")
+    if not client.get("name"):
+        raise _Mistake('client.name: missing; write name = "the name to show in reports"')
+    if not process.get("start"):
+        raise _Mistake('process.start: missing; write start = ["the command", "that starts the client"]')
+    started = ProcessSpec(**{**process, "start": tuple(process["start"])}, base=path.resolve().parent)
+    return TargetSpec(endpoints={}, process=started, deviations=_table(document, "deviations"), **client)
 
 
 def _build_process(table: Mapping[str, Any], path: Path) -> ProcessSpec:

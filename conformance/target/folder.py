@@ -19,11 +19,14 @@ VERSION = "version 1\n"
 
 
 class Folder:
-    """A folder of its own under the system's temporary one; `lookup` gives the values of placeholders."""
+    """A folder of its own under the system's temporary one; `lookup` gives the values of placeholders.
 
-    def __init__(self) -> None:
+    `more` are placeholders of its own.
+    """
+
+    def __init__(self, **more: str) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="conformance-"))
-        self._values: dict[str, str] = {"dir": str(self.path), "python": sys.executable}
+        self._values: dict[str, str] = {"dir": str(self.path), "python": sys.executable, **more}
         self._claims: list[socket.socket] = []
         self._makers: dict[str, Callable[[], Path]] = {
             "static": self._make_static,

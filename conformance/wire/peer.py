@@ -34,7 +34,8 @@ class Peer:
 
     Use `target.connect(service)` in a case. All bytes and events are written to `transcript`.
     `receive_buffer` limits the bytes that the kernel keeps unread (0: its own choice); `name` is that of our
-    end of a Unix connection, `context` is how TLS is spoken where the address wants it.
+    end of a Unix connection, `context` is how TLS is spoken where the address wants it. A `connection` that
+    a client has opened to us is taken as it is.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Peer:
         receive_buffer: int = 0,
         name: str = "",
         context: ssl.SSLContext | None = None,
+        connection: socket.socket | None = None,
     ) -> None:
         self.address = address
         self.calibration = calibration
@@ -55,7 +57,7 @@ class Peer:
         self.began, self.ended_at = monotonic(), 0.0
         self.deflate: Deflate | None = None  # what a WebSocket here has agreed on, see `websocket.upgrade`
         self._buffer = bytearray()
-        self._socket = self._dial(receive_buffer, name, context)
+        self._socket = connection or self._dial(receive_buffer, name, context)
         self._socket.setblocking(False)
 
     def _dial(

@@ -39,10 +39,11 @@ class Inflating(PerMessageDeflate):
         return super().frame_inbound_complete(proto, fin) if self._inbound_is_compressible else None
 
 
-def examine(peer: Peer) -> None:
-    """All frames received on this connection so far are what a server may send, or Violation `wrong-answer`.
+def examine(peer: Peer, *, by_client: bool = False) -> None:
+    """All frames received on this connection so far are what a server may send, or `by_client` a client, or
+    Violation `wrong-answer`.
 
-    Reads the transcript from the end of the handshake's response on; where that was cut short, there is no
+    Reads the transcript from the end of the handshake on; where that was cut short, there is no
     second opinion.
     """
     if not peer.transcript.complete:
@@ -51,10 +52,10 @@ def examine(peer: Peer) -> None:
         entry.data for entry in peer.transcript if (entry.peer, entry.kind) == (peer.number, "receive")
     )
     extensions: list[Extension] = [Inflating(peer.deflate.agreement)] if peer.deflate else []
-    client = FrameProtocol(client=True, extensions=extensions)
-    client.receive_bytes(stream.partition(END_OF_HEAD)[2])
+    judge = FrameProtocol(client=not by_client, extensions=extensions)
+    judge.receive_bytes(stream.partition(END_OF_HEAD)[2])
     try:
-        for _ in client.received_frames():
+        for _ in judge.received_frames():
             pass
     except (ParseFailed, UnicodeDecodeError) as problem:
         raise Violation("wrong-answer", f"wsproto refuses what came: {problem}") from problem

@@ -68,6 +68,11 @@ def test_a_case_needs_a_title() -> None:
             return "echoed"
 
 
+def test_some_are_about_clients() -> None:
+    assert define(service="websocket-client").judges_clients
+    assert not define("example/a/c").judges_clients
+
+
 def test_another_service_does_instead() -> None:
     flexible, strict = define(instead=("http", "frame")), define("example/a/c")
     assert flexible.on({"text", "http"}).service == "text"

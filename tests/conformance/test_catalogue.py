@@ -6,6 +6,7 @@ import pytest
 
 from conformance import session
 from conformance.catalogue import CatalogueError, NoSuchCase, catalogue, gaps, read, select
+from conformance.clients import session as clients
 from conformance.target.fitness import FITNESS
 
 ENTRY = """
@@ -22,7 +23,7 @@ why = "w"
 
 def test_traceability_both_ways() -> None:
     """Every requirement has a case or a written waiver, every case catalogued requirements."""
-    cases = session.load_cases().values()
+    cases = [*session.load_cases().values(), *clients.load_cases().values()]
     assert gaps(cases) == []
     checked = {name for case in cases for name in case.requirements}
     assert sorted(set(catalogue().requirements) - checked) == []

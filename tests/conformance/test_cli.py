@@ -44,6 +44,15 @@ def conformance(folder: Path, *arguments: str) -> subprocess.CompletedProcess[st
         (["run", "--endpoint", "text"], "is not SERVICE=URL"),
         (["run", "--endpoint", "txt=tcp://h:1"], "did you mean 'text'"),
         (["run", "--json", "/no/such/folder/r.json"], "there is no folder"),
+        (["run", "--only", "websocket-client/*"], "`conformance serve` for clients"),
+        (["serve"], "required: PROTOCOL"),
+        (["serve", "http"], "invalid choice: 'http'"),
+        (["serve", "websocket", "no.toml"], "no.toml: No such file"),
+        (["serve", "websocket", "no.toml", "--", "true"], "give one of the two"),
+        (["serve", "websocket", "--only", "text/*"], "`conformance run` is for servers"),
+        (["serve", "websocket", "--port", "99999"], "'99999' is not a port"),
+        (["serve", "websocket", "--wait", "0"], "'0' is no time"),
+        (["serve", "websocket", "--host", "192.0.2.1"], "give another --host or --port"),
         (["list", "nothing/*"], "no case matches"),
         (["explain", "TEXT-01"], "did you mean 'TEXT-0"),
         (["replay", "no.json"], "no.json: No such file"),
@@ -63,7 +72,9 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert "text/limit/exact" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["text/limit/exact", "TEXT-005", "FRAME-005"])
+@pytest.mark.parametrize(
+    "name", ["text/limit/exact", "TEXT-005", "FRAME-005", "websocket-client/request/line", "WSC-014"]
+)
 def test_explain(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert cli.main(["explain", name]) == 0
     assert name in capsys.readouterr().out
@@ -101,6 +112,37 @@ def test_endpoints_of_a_running_server(tmp_path: Path) -> None:
         done = conformance(tmp_path, "run", *arguments, "--only", "text/f*", "--only", "text/limit/*")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "unsupported  text/limit/exact  [the case needs limits.max_package_size" in done.stdout
+
+
+ZOO = Path(__file__).parents[2] / "fixtures" / "clients" / "zoo"
+SERVE, REQUESTS = ("serve", "websocket"), ("--only", "websocket-client/request/*")
+
+
+def test_a_client_that_is_started(tmp_path: Path) -> None:
+    reports = ["--json", "r.json", "--junit", "r.xml", "--html", "html"]
+    done = conformance(
+        tmp_path, *SERVE, *REQUESTS, *reports, "--", sys.executable, str(ZOO / "main.py"), "play"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "serving at ws://127.0.0.1:" in done.stdout
+    written = json.loads((tmp_path / "r.json").read_text())
+    assert written["totals"]["pass"] == len(written["cases"]) > 5
+    assert {path.name for path in tmp_path.iterdir()} == {"r.json", "r.xml", "html"}
+
+
+def test_a_faulty_client_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZOO_MUTATION", "client-version-8")
+    done = conformance(tmp_path, *SERVE, str(ZOO / "client.toml"), *REQUESTS, "--name", "mine")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "conformance of mine: " in done.stdout
+    assert "fail: websocket-client/request/version" in done.stdout
+
+
+def test_a_client_that_never_comes(tmp_path: Path) -> None:
+    done = conformance(tmp_path, *SERVE, *REQUESTS, "--wait", "0.2")
+    assert done.returncode == 3
+    assert "waiting 0.2 s for a client" in done.stdout
+    assert "no client has come to ws://127.0.0.1:" in done.stdout
 
 
 def test_a_raw_echo_is_unfit(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tests.kill_matrix`: run the suite against every faulty server of the zoo.
+"""`python -m tests.kill_matrix`: run the suite against every faulty server, and every faulty client.
 
 By default each server meets only the cases that `kills.toml` names for it, which repeats the whole proof in
 minutes; a server that is not named there meets its whole sections. `--record` runs whole sections, repeats
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatchcase
 from itertools import zip_longest
@@ -29,6 +29,7 @@ from tests.kill_matrix.suite import finished
 
 ROOT = Path(__file__).parents[2]
 ZOO = ROOT / "fixtures" / "zoo"
+CLIENTS = ROOT / "fixtures" / "clients" / "zoo"
 KILLS = Path(__file__).with_name("kills.toml")
 REPEATS = 2
 """How often a catch has to be seen again before it is recorded."""
@@ -137,11 +138,17 @@ def arguments() -> argparse.Namespace:
 
 
 def zoo() -> list[Mutant]:
-    """The faulty servers, as the zoo lists them."""
-    done = subprocess.run(
-        [sys.executable, ZOO / "main.py", "list"], check=True, capture_output=True, text=True
-    )
-    return [Mutant(**{**row, "sections": tuple(row["sections"])}) for row in json.loads(done.stdout)]
+    """The faulty servers and clients, as their zoos list them."""
+    return [mutant for folder in (ZOO, CLIENTS) for mutant in inhabitants(folder)]
+
+
+def inhabitants(folder: Path) -> Iterator[Mutant]:
+    """The mutants of one zoo, with the whole paths of their target files."""
+    command = [sys.executable, folder / "main.py", "list"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    for row in json.loads(done.stdout):
+        place = str(folder / row["target"])
+        yield Mutant(**{**row, "sections": tuple(row["sections"]), "target": place})
 
 
 def listed() -> list[str]:
@@ -156,7 +163,7 @@ def judge(mutant: Mutant, cases: Sequence[str] | None) -> Judgement:
     with tempfile.TemporaryDirectory(prefix="kill-matrix-") as folder:
         results, output = Path(folder) / "results.json", Path(folder) / "output"
         globs = cases or mutant.sections
-        status = finished(ZOO / mutant.target, mutant.name, globs, results, output)
+        status = finished(Path(mutant.target), mutant.name, globs, results, output)
         written = json.loads(results.read_text("utf-8")) if results.exists() else []
         printed = output.read_text("utf-8", errors="replace") if output.exists() else ""
     judged = {case["id"]: Ending(case["verdict"], case["outcome"], case["seconds"]) for case in written}

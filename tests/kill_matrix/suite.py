@@ -1,4 +1,4 @@
-"""The suite's cases against one faulty server, in a process of its own.
+"""The suite's cases against one faulty server, or client, in a process of its own.
 
 The processes are forked from one that has imported everything already, and each goes straight to the runner:
 hundreds of runs would otherwise spend more on imports and on pytest than on judging.
@@ -17,9 +17,16 @@ if TYPE_CHECKING:
     from conformance.case import Case
     from conformance.runner import CaseCall
     from conformance.target.file import TargetSpec
+    from conformance.verdicts import Result
 
 PATIENCE = 300
 """Seconds after which a run hangs."""
+
+CLIENT = "client.toml"
+"""The name of client files: what they describe connects to the suite."""
+
+CLIENT_PATIENCE = 8.0
+"""Seconds after which a faulty client hangs; all of them are on this machine."""
 
 HUNG = -1
 """The status of a run that was killed for it."""
@@ -58,21 +65,40 @@ def run(target: Path, mutation: str, globs: Sequence[str], results: Path, output
 def judge(target: Path, globs: Sequence[str], results: Path) -> int:
     """Run the cases one after the other on one bench; the exit status of the contract."""
     from conformance.case import REGISTRY
-    from conformance.catalogue import catalogue, select
-    from conformance.runner import Bench, run_case
-    from conformance.target.file import load
+    from conformance.catalogue import select
     from conformance.verdicts import exit_status
-    from conformance.wire.transcript import Transcript
 
+    is_client = target.name == CLIENT
     cases = [REGISTRY[name] for name in select(REGISTRY, globs)]
-    bench = Bench(lean(load(target), cases), catalogue().level)
-    try:
-        judged = [run_case(case, function_of(case), bench, Transcript()) for case in cases]
-    finally:
-        bench.discard()
+    cases = [case for case in cases if case.judges_clients is is_client]
+    judged = (judge_client if is_client else judge_server)(target, cases)
     rows = [{key: getattr(each, key) for key in ("id", "verdict", "outcome", "seconds")} for each in judged]
     results.write_text(json.dumps(rows), "utf-8")
     return exit_status(judged)
+
+
+def judge_server(target: Path, cases: Sequence["Case"]) -> "list[Result]":
+    """The cases against the server of a target file."""
+    from conformance.catalogue import catalogue
+    from conformance.runner import Bench, run_case
+    from conformance.target.file import load
+    from conformance.wire.transcript import Transcript
+
+    bench = Bench(lean(load(target), cases), catalogue().level)
+    try:
+        return [run_case(case, function_of(case), bench, Transcript()) for case in cases]
+    finally:
+        bench.discard()
+
+
+def judge_client(target: Path, cases: Sequence["Case"]) -> "list[Result]":
+    """The cases against the client of a client file."""
+    from conformance.clients import session
+    from conformance.target.file import load_client
+
+    plan = session.Plan(tuple(case.id for case in cases), patience=CLIENT_PATIENCE)
+    with session.opened(plan, load_client(target)) as bench:
+        return [session.play(case, bench) for case in cases]
 
 
 def lean(spec: "TargetSpec", cases: Sequence["Case"]) -> "TargetSpec":

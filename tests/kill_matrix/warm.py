@@ -9,9 +9,11 @@ import wsproto  # noqa: F401
 
 from conformance import session
 from conformance.catalogue import catalogue
+from conformance.clients import session as clients
 
 catalogue()
 session.load_cases()
+clients.load_cases()
 
 gc.collect()
 gc.freeze()  # a collection in a forked run would touch, and so copy, all that was imported here

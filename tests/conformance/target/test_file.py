@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.target.file import TargetFileError, from_endpoints, load, read_endpoints
+from conformance.target.file import TargetFileError, from_endpoints, load, load_client, read_endpoints
 
 WHOLE = """
 [target]
@@ -119,3 +119,39 @@ def test_endpoints_of_the_command_line() -> None:
 def test_wrong_endpoints(text: str) -> None:
     with pytest.raises(TargetFileError, match="--endpoint: "):
         from_endpoints(read_endpoints([text]))
+
+
+CLIENT = """
+[client]
+name = "mine"
+language = "C"
+[process]
+start = ["./client", "{url}"]
+env = { QUIET = "1" }
+[deviations]
+"WSC-008" = "masks nothing"
+"""
+
+
+def test_a_client_file(tmp_path: Path) -> None:
+    spec = load_client(write(tmp_path, CLIENT))
+    assert (spec.name, spec.language, spec.endpoints) == ("mine", "C", {})
+    assert spec.deviations == {"WSC-008": "masks nothing"}
+    assert spec.process is not None
+    assert (spec.process.start, spec.process.base) == (("./client", "{url}"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('name = "mine"\n', "", "client.name: missing"),
+        ('start = ["./client", "{url}"]', "", "process.start: missing"),
+        ("[client]", "[target]", "target: unknown key"),
+        ('env = { QUIET = "1" }', "daemon = true", "process.daemon: unknown key"),
+    ],
+)
+def test_mistakes_of_client_files(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    assert old in CLIENT
+    with pytest.raises(TargetFileError, match="t\\.toml: ") as error:
+        load_client(write(tmp_path, CLIENT.replace(old, new)))
+    assert complaint in str(error.value)

@@ -21,6 +21,12 @@ def test_fill() -> None:
         fill("{nope}", values.__getitem__)
 
 
+def test_a_folder_knows_more_where_it_is_told_so() -> None:
+    folder = Folder(url="ws://h:1")
+    assert folder.lookup("url") == "ws://h:1"
+    folder.remove()
+
+
 def test_a_folder_makes_what_is_asked_for() -> None:
     folder = Folder()
     assert list(folder.path.iterdir()) == []

@@ -9,7 +9,7 @@ from conformance.outcomes import Inconclusive, Violation
 from conformance.target.calibration import Calibration
 from conformance.target.process import wait_until
 from conformance.wire.address import Address
-from conformance.wire.peer import watch
+from conformance.wire.peer import Peer, watch
 from conformance.wire.transcript import Transcript
 from tests.conformance.servers import answer_first, echo_lines, echo_raw, peer, serving
 
@@ -237,3 +237,14 @@ def test_many_peers_are_watched_at_once_until_all_have_ended() -> None:
         watch([one, other], one.calibration.deadline)
         assert (other.ended, other.waiting) == ("fin", b"bye")
         assert 0 < one.lasted < other.lasted < one.calibration.deadline
+
+
+def test_a_connection_that_a_client_has_opened() -> None:
+    ours, theirs = socket.socketpair()
+    address = Address.parse("tcp://127.0.0.1:9")
+    with theirs, Peer(address, Calibration(), Transcript(), connection=ours) as known:
+        theirs.sendall(b"hello")
+        known.expect(b"hello")
+        known.send(b"and you")
+        assert theirs.recv(100) == b"and you"
+    assert ours.fileno() < 0

@@ -23,6 +23,19 @@ def test_right_frames() -> None:
     examine(encode(Opcode.TEXT, "größer".encode(), key=None) + encode(Opcode.CLOSE, b"\x03\xe8bye", key=None))
 
 
+def test_frames_of_a_client() -> None:
+    masked, unmasked = encode(Opcode.TEXT, b"x"), encode(Opcode.TEXT, b"x", key=None)
+    with serving(answer_first(HEAD + masked)) as address, peer(address) as client:
+        client.send(b"?")
+        client.rest()
+        second_opinion.examine(client, by_client=True)
+    with serving(answer_first(HEAD + unmasked)) as address, peer(address) as client:
+        client.send(b"?")
+        client.rest()
+        with pytest.raises(Violation, match="wsproto refuses"):
+            second_opinion.examine(client, by_client=True)
+
+
 def test_part_of_a_frame() -> None:
     examine(encode(Opcode.BINARY, bytes(200), key=None)[:50])
 

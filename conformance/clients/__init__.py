@@ -1,0 +1,1 @@
+"""Judging clients: the suite is the server, and whoever connects plays the cases (`conformance serve`)."""

@@ -1,0 +1,1 @@
+"""Cases about clients, one module for each part of the protocol."""
