@@ -10,23 +10,22 @@ from conformance.case import Violation, case
 from conformance.cases.dialogue import (
     ECHOED,
     FAILED,
+    FAILED_BEHIND,
     answered,
     closed,
     closes,
     each_fails,
     echo,
-    fails,
+    fails_behind,
     fragments,
     naming,
     opened,
-    replies,
     sentinel,
     text,
 )
 from conformance.outcomes import Observation
 from conformance.target.view import Target
 from conformance.wire import websocket
-from conformance.wire.peer import Peer
 from conformance.wire.websocket import Opcode, close_payload, encode
 
 CLOSED = {"closed": "pass", "other-code": "weak"}
@@ -314,10 +313,6 @@ def test_close_by_fin(target: Target) -> str:
         return peer.ended or "open"
 
 
-FAILED_BEHIND = {**FAILED, "unanswered": "weak"}
-"""The message before a violation is answered first; the RFC does not insist."""
-
-
 @case(
     "websocket/failure/messages-before",
     service="websocket",
@@ -328,7 +323,7 @@ def test_messages_before_failure(target: Target) -> str:
     """A message before a violation, in the same segment, is answered first."""
     with opened(target) as peer:
         peer.send(text(b"good") + encode(Opcode.TEXT, b"bad", rsv=1))
-        return _fails_behind(peer, Opcode.TEXT, b"good")
+        return fails_behind(peer, Opcode.TEXT, b"good", 1002)
 
 
 @case(
@@ -342,14 +337,4 @@ def test_failure_with_unread_input(target: Target) -> str:
     body = target.random.randbytes(256 * 1024)
     with opened(target, receive_buffer=4096) as peer:
         peer.flood(encode(Opcode.BINARY, body) + encode(3, b"unknown opcode") + b"\xff" * len(body))
-        return _fails_behind(peer, Opcode.BINARY, body)
-
-
-def _fails_behind(peer: Peer, opcode: Opcode, payload: bytes) -> str:
-    """This answer comes, then the failure; or the failure alone, which is `unanswered`."""
-    first, body = next(replies(peer))
-    if first is Opcode.CLOSE and peer.ending() != "open":
-        return "unanswered"
-    if (first, body) != (opcode, payload):
-        raise Violation("wrong-answer", f"the message was due, {first.name} of {body!r:.80} came")
-    return fails(peer, 1002)
+        return fails_behind(peer, Opcode.BINARY, body, 1002)
