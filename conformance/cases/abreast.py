@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 
-from conformance.cases.dialogue import FAILED, FAILED_BEHIND, fails, fails_behind, naming
+from conformance.cases.dialogue import FAILED, FAILED_BEHIND, fails, fails_behind
 from conformance.outcomes import Observation, Violation
 from conformance.target.view import Target
 from conformance.wire import second_opinion, websocket
@@ -40,32 +40,50 @@ def batches(names: Collection[str], size: int = ABREAST) -> Iterator[list[str]]:
         yield batch
 
 
+class Blamed(Violation):
+    """A violation on one of several connections."""
+
+    def __init__(self, name: str, violation: Violation, peer: Peer) -> None:
+        super().__init__(violation.outcome, f"{name}: {violation.detail}")
+        self.peer = peer.number
+
+
+@contextmanager
+def blamed(name: str, peer: Peer) -> Iterator[None]:
+    """A violation inside is that of this vector and this connection."""
+    try:
+        yield
+    except Violation as violation:
+        raise Blamed(name, violation, peer) from violation
+
+
 @contextmanager
 def opened_abreast(target: Target, names: Collection[str]) -> Iterator[dict[str, Peer]]:
-    """A connection for each name, behind its handshake; in the end wsproto judges them, too."""
-    with ExitStack() as stack:
-        peers = {name: stack.enter_context(target.connect()) for name in names}
-        keys = {name: websocket.new_key() for name in names}
-        for name, peer in peers.items():
-            peer.send(websocket.request(peer.address, key=keys[name]))
-        for name, peer in peers.items():
-            websocket.accepted(websocket.read_head(peer), keys[name])
-        yield peers
-        for name, peer in peers.items():
-            with blamed(target, name, peer):
-                second_opinion.examine(peer)
+    """A connection for each name, behind its handshake; in the end wsproto judges them, too.
 
-
-@contextmanager
-def blamed(target: Target, name: str, peer: Peer) -> Iterator[None]:
-    """A violation inside names the vector, and the evidence is that of its connection alone."""
+    Of a violation that is blamed on one of them, only that one stays in the evidence.
+    """
     try:
-        with naming(name):
-            yield
-    except Violation:
+        with ExitStack() as stack:
+            peers = {name: stack.enter_context(target.connect()) for name in names}
+            _shake_hands(peers.values())
+            yield peers
+            for name, peer in peers.items():
+                with blamed(name, peer):
+                    second_opinion.examine(peer)
+    except Blamed as violation:
         transcript = target.transcript
-        transcript.entries[:] = [entry for entry in transcript if entry.peer == peer.number]
+        transcript.entries[:] = [entry for entry in transcript if entry.peer == violation.peer]
         raise
+
+
+def _shake_hands(peers: Collection[Peer]) -> None:
+    """All requests go out before the first response is read."""
+    keys = [websocket.new_key() for _ in peers]
+    for peer, key in zip(peers, keys, strict=True):
+        peer.send(websocket.request(peer.address, key=key))
+    for peer, key in zip(peers, keys, strict=True):
+        websocket.accepted(websocket.read_head(peer), key)
 
 
 def send_abreast(target: Target, peers: Mapping[str, Peer], streams: Mapping[str, Segments]) -> None:
@@ -84,7 +102,7 @@ def abreast(target: Target, streams: Mapping[str, Segments], judge: Judge) -> di
         with opened_abreast(target, batch) as peers:
             send_abreast(target, peers, streams)
             for name, peer in peers.items():
-                with blamed(target, name, peer):
+                with blamed(name, peer):
                     outcomes[name] = judge(peer)
     return outcomes
 
@@ -120,11 +138,11 @@ def fail_at(target: Target, streams: Mapping[str, Phases], codes: Mapping[str, i
         with opened_abreast(target, batch) as peers:
             _step(target, peers, {name: streams[name][0] for name in peers})
             for name, peer in peers.items():
-                with blamed(target, name, peer):
+                with blamed(name, peer):
                     peer.silent(0)
             _step(target, peers, {name: streams[name][1] for name in peers})
             for name, peer in peers.items():
-                with blamed(target, name, peer):
+                with blamed(name, peer):
                     outcomes[name] = _at_once_or_late(peer, codes[name], streams[name][2])
     return worst(outcomes, LATE)
 

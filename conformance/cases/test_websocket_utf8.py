@@ -1,15 +1,15 @@
 """WebSocket: UTF-8 at every edge of RFC 3629 (RFC 6455, sections 5.6, 7.1.7 and 8.1; WS-030, WS-035, WS-036).
 
-The vectors are generated from the table of the RFC, see `utf8.py`. Each of them comes whole, in fragments of
+The vectors are generated from the table of the RFC, see `model/utf8.py`. Each comes whole, in fragments of
 one byte, and in segments of one byte: a validator keeps its state across all three.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 
 from conformance.case import case
-from conformance.cases import utf8
 from conformance.cases.abreast import LATE, Phases, Segments, all_fail, bytewise, fail_at
 from conformance.cases.dialogue import ECHOED, FAILED, answered, fragments, opened, text
+from conformance.model import utf8
 from conformance.target.view import Target
 from conformance.wire.websocket import Opcode, close_payload, encode
 

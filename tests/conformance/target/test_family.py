@@ -5,6 +5,8 @@ import os
 from conformance.target import family
 
 MUCH = 40 * 1024 * 1024
+NEARLY = MUCH * 9 // 10
+"""The kernel counts pages in batches."""
 
 
 def test_the_peak_outlives_the_memory_until_it_is_forgotten() -> None:
@@ -13,9 +15,9 @@ def test_the_peak_outlives_the_memory_until_it_is_forgotten() -> None:
     before = family.peak(me)
     block = bytearray(b"x") * MUCH
     del block
-    assert family.peak(me) >= before + MUCH
+    assert family.peak(me) >= before + NEARLY
     family.forget_peak(me)
-    assert family.peak(me) < before + MUCH
+    assert family.peak(me) < before + NEARLY
 
 
 def test_who_is_gone_has_no_peak() -> None:

@@ -32,6 +32,18 @@ HIGH, LOW = (0xD800, 0xDB7F, 0xDB80, 0xDBFF), (0xDC00, 0xDF80, 0xDFFF)
 """Edges of the surrogates, the halves of UTF-16 pairs."""
 
 
+def scan(data: bytes) -> tuple[bool, bool]:
+    """Whether nothing is wrong so far, and whether it ends between two characters."""
+    left: Row = ()
+    for byte in data:
+        rows = (left,) if left else ROWS
+        row = next((row for row in rows if row[0][0] <= byte <= row[0][1]), None)
+        if row is None:
+            return False, False
+        left = row[1:]
+    return True, not left
+
+
 def edges() -> list[bytes]:
     """Every well-formed sequence that has an edge of its range at every place."""
     return _once(bytes(choice) for row in ROWS for choice in product(*row))

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from conformance.cases import utf8
+from conformance.model import utf8
 
 
 def is_valid(data: bytes) -> bool:
@@ -74,3 +74,8 @@ def test_examples_of_old_forms() -> None:
     assert b"\xfd\xbf\xbf\xbf\xbf\xbf" in utf8.beyond()
     assert b"\xf4\x90\x80\x80" in utf8.beyond()
     assert b"\xed\xa0\x80\xed\xb0\x80" in utf8.surrogates()
+
+
+def test_scanning() -> None:
+    for text in (*utf8.edges(), *utf8.cut_off(), *utf8.no_beginnings(), *utf8.overlong(), b""):
+        assert utf8.scan(b"a" + text) == (goes_on(text), is_valid(text))
