@@ -4,13 +4,16 @@ Pongs and echoes come from different floors of many servers, so their order to e
 themselves, and echoes among themselves, keep theirs. After a Close frame nothing may come but the end.
 """
 
+from collections.abc import Iterator
 from time import monotonic
 
 from conformance.case import Violation, case
+from conformance.cases.abreast import abreast, bytewise, worst
 from conformance.cases.dialogue import (
     ECHOED,
     FAILED,
     FAILED_BEHIND,
+    Message,
     answered,
     closed,
     closes,
@@ -20,12 +23,14 @@ from conformance.cases.dialogue import (
     fragments,
     naming,
     opened,
+    replies,
     sentinel,
     text,
 )
 from conformance.outcomes import Observation
 from conformance.target.view import Target
 from conformance.wire import websocket
+from conformance.wire.peer import Peer
 from conformance.wire.websocket import Opcode, close_payload, encode
 
 CLOSED = {"closed": "pass", "other-code": "weak"}
@@ -118,6 +123,20 @@ def test_ping_in_pieces(target: Target) -> str:
         return sentinel(peer)
 
 
+@case(
+    "websocket/ping/pipelined-in-pieces",
+    service="websocket",
+    requirements=("WS-025", "WS-016"),
+    accept=ECHOED,
+)
+def test_ping_pipelined_in_pieces(target: Target) -> str:
+    """Ten pings byte by byte, the longest among them, and each gets its pong."""
+    pings = [b"number %d" % number for number in range(9)] + [b"\xfe" * 125]
+    with opened(target) as peer:
+        peer.send(*bytewise(b"".join(map(ping, pings))))
+        return answered(peer, [], pings)
+
+
 @case("websocket/pong/unsolicited", service="websocket", requirements=("WS-026",), accept=ECHOED)
 def test_pong_unsolicited(target: Target) -> str:
     """Pongs that answer no ping, empty and full ones, are not answered either (5.5.3)."""
@@ -176,6 +195,21 @@ def test_close_normal(target: Target) -> str:
 def test_close_with_reason(target: Target) -> str:
     """A reason of 123 bytes, the most there can be, with letters of three bytes."""
     return closes_with(target, close_payload(1000, "因".encode() * 41))
+
+
+@case("websocket/close/reason-of-every-length", service="websocket", requirements=("WS-030",), accept=CLOSED)
+def test_reason_of_every_length(target: Target) -> str:
+    """Reasons of 0 to 123 bytes, letters of two bytes among them."""
+    reasons = {
+        f"{size} bytes": ("ö" * 61).encode()[: size // 2 * 2] + b"." * (size % 2) for size in range(124)
+    }
+    frames = {name: [encode(Opcode.CLOSE, close_payload(1000, each))] for name, each in reasons.items()}
+    return worst(abreast(target, frames, closed_normally), CLOSED)
+
+
+def closed_normally(peer: Peer) -> str:
+    """The target's Close comes, with 1000 as ours."""
+    return "closed" if closed(peer).close_code == 1000 else "other-code"
 
 
 @case("websocket/close/defined-codes", service="websocket", requirements=("WS-029",), accept=CLOSED)
@@ -268,6 +302,32 @@ def test_messages_before_close(target: Target) -> str:
                 raise Violation("wrong-answer", f"{word!r} was due, {frame.payload!r:.80} came")
         closed(peer)
     return "answered"
+
+
+@case(
+    "websocket/close/behind-a-long-message",
+    service="websocket",
+    requirements=("WS-031",),
+    accept={"answered": "pass", "unanswered": "weak"},
+)
+def test_close_behind_a_long_message(target: Target) -> str:
+    """256 KiB, a word and a Close in one write, and a ping behind them: what is answered comes in order."""
+    messages = [(Opcode.TEXT, b"0123456789" * 26214), (Opcode.TEXT, b"the word behind")]
+    with opened(target) as peer:
+        peer.send(b"".join(encode(*each) for each in messages) + encode(Opcode.CLOSE, NORMAL) + ping(b"no"))
+        got = [message for message in until_close(peer) if message != messages[0]]
+    if got not in ([], messages[1:]):
+        raise Violation("wrong-answer", f"{got!r:.80} came behind the long message")
+    return "answered" if got else "unanswered"
+
+
+def until_close(peer: Peer) -> Iterator[Message]:
+    """What comes before the target's Close, which is the last."""
+    for opcode, payload in replies(peer):
+        if opcode is Opcode.CLOSE:
+            peer.ending()
+            return
+        yield opcode, payload
 
 
 @case("websocket/close/frames-behind", service="websocket", requirements=("WS-031", "TCP-012"), accept=CLOSED)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement, pairwise
 
 from conformance.case import Violation, case
-from conformance.cases.abreast import LATE, all_fail, fail_at
+from conformance.cases.abreast import LATE, all_fail, bytewise, fail_at
 from conformance.cases.dialogue import (
     ECHOED,
     FAILED,
@@ -34,7 +34,7 @@ SMALL = (0, 16, 64, 256, KIB, 4 * KIB)
 ROUNDS = 1000
 """Messages of one size, each sent when the one before has come back."""
 
-PATTERNS = {Opcode.TEXT: "grüße €".encode(), Opcode.BINARY: b"\x00\xfe\x23\xfa\xf0"}
+PATTERNS = {Opcode.TEXT: "grüße €".encode(), Opcode.BINARY: b"\x00\xff\x7f\x80\n"}
 """What messages are filled with: the letters and bytes that are most easily lost."""
 
 
@@ -243,6 +243,22 @@ def test_every_cut_with_control_frames(target: Target) -> str:
             frames = fragments(opcode, parts)
             peer.send(b"".join(control(number) + frame for number, frame in enumerate(frames)))
             answered(peer, [(opcode, body)], [b"%d" % number for number in range(len(frames))])
+    return "echoed"
+
+
+@case(
+    "websocket/fragments/in-pieces",
+    service="websocket",
+    requirements=("WS-022", "WS-016", "WS-025"),
+    accept=ECHOED,
+)
+def test_fragments_in_pieces(target: Target) -> str:
+    """Fragments of both types with a ping and a pong among them, byte by byte."""
+    with opened(target) as peer:
+        for opcode, body in CUT.items():
+            begin, end = fragments(opcode, [body[:3], body[3:]])
+            peer.send(*bytewise(begin + control(1) + end))
+            answered(peer, [(opcode, body)], [b"1"])
     return "echoed"
 
 
