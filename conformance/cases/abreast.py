@@ -58,17 +58,19 @@ def blamed(name: str, peer: Peer) -> Iterator[None]:
 
 
 @contextmanager
-def opened_abreast(target: Target, names: Collection[str]) -> Iterator[dict[str, Peer]]:
-    """A connection for each name, behind its handshake; in the end wsproto judges them, too.
+def opened_abreast(
+    target: Target, names: Collection[str], *, upgraded: bool = True
+) -> Iterator[dict[str, Peer]]:
+    """A connection for each name; `upgraded`: behind its handshake, and in the end wsproto judges it, too.
 
     Of a violation that is blamed on one of them, only that one stays in the evidence.
     """
     try:
         with ExitStack() as stack:
             peers = {name: stack.enter_context(target.connect()) for name in names}
-            _shake_hands(peers.values())
+            _shake_hands(peers.values() if upgraded else ())
             yield peers
-            for name, peer in peers.items():
+            for name, peer in peers.items() if upgraded else ():
                 with blamed(name, peer):
                     second_opinion.examine(peer)
     except Blamed as violation:
@@ -95,11 +97,13 @@ def send_abreast(target: Target, peers: Mapping[str, Peer], streams: Mapping[str
             peer.send(*streams[name][turn : turn + 1])
 
 
-def abreast(target: Target, streams: Mapping[str, Segments], judge: Judge) -> dict[str, str]:
+def abreast(
+    target: Target, streams: Mapping[str, Segments], judge: Judge, *, upgraded: bool = True
+) -> dict[str, str]:
     """Send each stream on a connection of its own, and judge what comes back: the outcomes by name."""
     outcomes = {}
     for batch in batches(streams):
-        with opened_abreast(target, batch) as peers:
+        with opened_abreast(target, batch, upgraded=upgraded) as peers:
             send_abreast(target, peers, streams)
             for name, peer in peers.items():
                 with blamed(name, peer):
