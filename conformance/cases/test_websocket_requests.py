@@ -1,5 +1,5 @@
-"""WebSocket: the request of the opening handshake, in every spelling (RFC 6455, section 4; RFC 9112, sections 2,
-3 and 5; WS-001 to WS-006, WS-011).
+"""WebSocket: the opening request in every spelling (RFC 6455, section 4; RFC 9112, sections 2, 3 and 5; WS-001
+to WS-006, WS-011).
 
 What HTTP/1.1 lets a client write must not make a difference; what it forbids, and what RFC 6455 asks for in
 vain, must not be upgraded. Each case is a family of requests, one connection for each, side by side.
