@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 
 from conformance.case import Violation, case
 from conformance.cases.dialogue import Message, answered, fragments, opened, replies
-from conformance.cases.test_websocket_sizes import KIB, LIMITED, MIB, cut, filled
+from conformance.cases.test_websocket_sizes import KIB, LIMITED, MIB, REFUSALS, cut, filled
 from conformance.outcomes import Observation
 from conformance.target import family
 from conformance.target.view import Target
 from conformance.wire.peer import Peer
-from conformance.wire.websocket import Opcode, close_payload, encode
+from conformance.wire.websocket import Opcode, encode
 
 PARTS = 16
 """Into so many messages the same bytes are divided; where cost goes with the square, it falls by as much."""
@@ -27,9 +27,6 @@ NEGLIGIBLE = 0.1
 
 PATIENCE = 30.0
 """Seconds for a message in very many pieces."""
-
-REFUSALS = [close_payload(code) for code in (1008, 1009)]
-"""How a server says that it has a limit."""
 
 ATTEMPTS = 3
 """A busy machine may spoil a measurement, never make a good one."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations_with_replacement, pairwise
 
 from conformance.case import Violation, case
-from conformance.cases.abreast import LATE, all_fail, bytewise, fail_at
+from conformance.cases.abreast import LATE, all_fail, bytewise, fail_at, worst
 from conformance.cases.dialogue import (
     ECHOED,
     FAILED,
@@ -17,12 +17,13 @@ from conformance.cases.dialogue import (
     echo,
     fragments,
     opened,
+    replies,
     sentinel,
 )
 from conformance.outcomes import Observation
 from conformance.target.view import Target
 from conformance.wire import websocket
-from conformance.wire.websocket import Opcode, encode
+from conformance.wire.websocket import Opcode, close_payload, encode
 
 KIB, MIB = 1024, 1024 * 1024
 LIMITED = ("limits.max_package_size",)
@@ -154,13 +155,31 @@ def test_chop_binary(target: Target) -> str:
 # --- fragments -------------------------------------------------------------------------------------------
 
 
+ECHOED_OR_BOUNDED = {"echoed": "pass", "bounded": "info"}
+"""A limit on the number of fragments is a defence as well (RFC 6455, section 10.4)."""
+
+REFUSALS = [close_payload(code) for code in (1008, 1009)]
+"""How a server says that it has a limit."""
+
+
 def fragment_sizes(target: Target, opcode: Opcode) -> str:
     """A message of 4 MiB, or what the limit allows, in fragments of each size."""
     body = filled(opcode, max(within(target, SIZES, most=4 * MIB), default=KIB))
+    outcomes = {
+        f"fragments of {size} bytes": _echoed_or_bounded(target, opcode, cut(body, size))
+        for size in within(target, FRAGMENTS, most=len(body))
+    }
+    return worst(outcomes, ECHOED_OR_BOUNDED)
+
+
+def _echoed_or_bounded(target: Target, opcode: Opcode, parts: Sequence[bytes]) -> str:
     with opened(target) as peer:
-        for size in within(target, FRAGMENTS, most=len(body)):
-            peer.send(b"".join(fragments(opcode, cut(body, size))))
-            websocket.expect(peer, opcode, body)
+        peer.send(b"".join(fragments(opcode, parts)))
+        kind, payload = next(replies(peer))
+        if kind is Opcode.CLOSE and payload[:2] in REFUSALS:
+            return "bounded"
+        if (kind, payload) != (opcode, b"".join(parts)):
+            raise Violation("wrong-answer", f"the message was due, {kind.name} of {payload!r:.80} came")
         return sentinel(peer)
 
 
@@ -168,7 +187,7 @@ def fragment_sizes(target: Target, opcode: Opcode) -> str:
     "websocket/fragments/sizes-text",
     service="websocket",
     requirements=("WS-022", "WS-021"),
-    accept=ECHOED,
+    accept=ECHOED_OR_BOUNDED,
     needs=LIMITED,
 )
 def test_fragment_sizes_text(target: Target) -> str:
@@ -180,7 +199,7 @@ def test_fragment_sizes_text(target: Target) -> str:
     "websocket/fragments/sizes-binary",
     service="websocket",
     requirements=("WS-022", "WS-021"),
-    accept=ECHOED,
+    accept=ECHOED_OR_BOUNDED,
     needs=LIMITED,
 )
 def test_fragment_sizes_binary(target: Target) -> str:
@@ -334,9 +353,11 @@ def long_length(size: int) -> bytes:
 )
 def test_padded_edges(target: Target) -> str:
     """The longest payloads of each form, in the next longer form; a server should not play along."""
+    data = ((0, 2), (0, 8), (125, 2), (125, 8), (126, 8), (65535, 8))
     frames = {
-        f"{size} bytes, length in {form}": encode(Opcode.BINARY, bytes(size), length_bytes=form)
-        for size, form in ((0, 2), (0, 8), (125, 2), (125, 8), (126, 8), (65535, 8))
+        f"{kind.name} of {size} bytes, length in {form}": encode(kind, bytes(size), length_bytes=form)
+        for kind, edges in ((Opcode.BINARY, data), (Opcode.PING, data[:4]))
+        for size, form in edges
     }
     try:
         return all_fail(target, 1002, {name: [frame] for name, frame in frames.items()})

@@ -168,13 +168,19 @@ class _Session:
             (WRONG, opcode not in OPCODES),  # 5.2, opcodes
             (WRONG, inside if opcode in (TEXT, BINARY) else opcode == CONTINUATION and not inside),  # 5.4
             (WRONG, frame.control and not frame.fin),  # 5.5
-            (WRONG, frame.control and (frame.second or 0) & 0x7F > 125),  # 5.5
+            (WRONG, frame.control and self.too_long(frame)),  # 5.5
             (WRONG, frame.second is not None and not frame.second & 0x80),  # 5.1
             (WRONG, frame.form == 8 and length is not None and length >> 63),  # 5.2, top bit
             (WRONG, frame.padded and not self.policy.pads),  # 5.2, shortest form
             (TOO_BIG, not frame.control and len(self.payload) + (length or 0) > self.limit),  # 10.4
         )
         return {code for code, broken in rules if broken}
+
+    def too_long(self, frame: Frame) -> bool:
+        """Whether a control frame has more than 125 bytes; who is strict sees it in the first seven bits."""
+        if frame.length is None or not self.policy.pads:
+            return not self.policy.pads and (frame.second or 0) & 0x7F > 125
+        return frame.length > 125
 
     def hidden(self, frame: Frame) -> set[int]:
         """What else may be wrong with a frame whose head is: who unmasks first may say that."""

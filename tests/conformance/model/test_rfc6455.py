@@ -123,6 +123,8 @@ CLOSED_1002 = close_payload(1002)
         (encode(PING, b"1") + encode(PING, b"2"), Seen((), (b"1",)), None),
         (encode(PING, b"1") + encode(PING, b"2"), Seen((), (b"2", b"1")), None),
         (encode(TEXT, b"good", length_bytes=2), Seen(ECHO), "served"),
+        (encode(PING, b"p", length_bytes=8), Seen((), (b"p",)), "served"),
+        (encode(PING, bytes(126)), Seen((), (bytes(126),)), None),
     ],
 )
 def test_what_fits(stream: bytes, seen: Seen, grade: str | None) -> None:
