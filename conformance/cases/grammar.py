@@ -71,6 +71,21 @@ strange_frames = st.builds(
 )
 """Frames of which anything may be wrong."""
 
+WHOLE = st.sampled_from([Opcode.TEXT, Opcode.BINARY, Opcode.PING, Opcode.PONG])
+CONTROLS = st.sampled_from([Opcode.PING, Opcode.PONG])
+words = st.text("abc", max_size=10).map(str.encode)
+
+spoilt = st.one_of(
+    st.builds(encode, WHOLE, words, key=st.none()),
+    st.builds(encode, WHOLE, words, rsv=st.integers(1, 7)),
+    st.builds(encode, WHOLE, words, length_bytes=st.sampled_from([2, 8])),
+    st.builds(encode, st.sampled_from([*range(3, 8), *range(11, 16)]), words),
+    st.builds(encode, CONTROLS, words, fin=st.just(False)),
+    st.builds(encode, CONTROLS, st.binary(min_size=126, max_size=130)),
+    st.builds(encode, st.just(Opcode.CONTINUATION), words, fin=st.booleans()),
+)
+"""Frames in which exactly one thing is wrong."""
+
 promises = st.builds(
     lambda opcode, size: bytes([0x80 | opcode, 0xFF]) + size.to_bytes(8, "big") + b"mask",
     st.sampled_from([Opcode.TEXT, Opcode.BINARY, Opcode.CONTINUATION, Opcode.PING]),
@@ -82,7 +97,7 @@ begun = st.builds(encode, st.sampled_from([Opcode.TEXT, Opcode.BINARY]), strange
 ended = st.builds(encode, st.just(Opcode.CONTINUATION), texts, fin=st.booleans())
 right = st.one_of(messages(), messages(), controls)
 almost = st.one_of(
-    *(messages(texts | strange_texts), strange_frames, strange_frames, begun, ended),
+    *(messages(texts | strange_texts), strange_frames, spoilt, spoilt, begun, ended),
     *(closes(strange_codes, texts | strange_texts), promises, st.binary(min_size=1, max_size=12)),
 )
 

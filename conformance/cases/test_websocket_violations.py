@@ -110,8 +110,11 @@ def out_of_sequence() -> dict[str, Wrong]:
         for fin in (True, False)
     }
     inside = {
-        f"{kind.name} inside{', FIN' if fin else ''}": Wrong(encode(kind, b"x", fin=fin), BEGIN)
+        f"{kind.name} of {len(body)} bytes inside{', FIN' if fin else ''}": Wrong(
+            encode(kind, body, fin=fin), BEGIN
+        )
         for kind in DATA
+        for body in (b"", b"x")
         for fin in (True, False)
     }
     return {**orphans, **inside}
