@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NoReturn
 
-from conformance import __version__, replay, session
+from conformance import __version__, autobahn, replay, session
 from conformance.case import Case
 from conformance.catalogue import CatalogueError, NoSuchCase, catalogue, gaps, select, suggestion
 from conformance.clients import session as clients
@@ -83,8 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="list cases")
     listing.add_argument("glob", nargs="?", default="*", metavar="GLOB")
     listing.set_defaults(command=_list)
-    explaining = commands.add_parser("explain", help="explain a case or a requirement")
-    explaining.add_argument("id", metavar="ID")
+    explaining = commands.add_parser(
+        "explain", help="explain a case, a requirement, or a case of the Autobahn testsuite"
+    )
+    explaining.add_argument("id", metavar="ID", help="as `list` has it, WS-035, or autobahn:6.4.1")
     explaining.set_defaults(command=_explain)
     replaying = commands.add_parser("replay", help="send the bytes of a saved failure again")
     replaying.add_argument("file", type=Path, metavar="FILE")
@@ -300,7 +302,9 @@ def _list(options: argparse.Namespace) -> int:
 def _explain(options: argparse.Namespace) -> int:
     cases, known = _all_cases(), catalogue()
     key = known.resolve(options.id)
-    if key in cases:
+    if key.startswith(autobahn.PREFIX):
+        print(_explain_autobahn(key, cases))
+    elif key in cases:
         print(terminal.case_page(cases[key]))
     elif key in known.requirements or key in known.waivers:
         print(terminal.requirement_page(key, cases))
@@ -308,6 +312,15 @@ def _explain(options: argparse.Namespace) -> int:
         everything = (*cases, *known.requirements, *known.waivers)
         raise Usage(f"no case or requirement {key!r}; {suggestion(key, everything)}")
     return CONFORMING
+
+
+def _explain_autobahn(key: str, cases: Mapping[str, Case]) -> str:
+    """The page of an id of the Autobahn testsuite, or of all below it. Raises Usage for one that it lacks."""
+    found = autobahn.below(key.removeprefix(autobahn.PREFIX))
+    if not found:
+        known = [f"{autobahn.PREFIX}{one}" for one in autobahn.table()]
+        raise Usage(f"the Autobahn testsuite has no {key!r}; {suggestion(key, known)}")
+    return terminal.autobahn_page(found, cases)
 
 
 def _replay(options: argparse.Namespace) -> int:

@@ -20,6 +20,9 @@ ECHOED = {"echoed": "pass"}
 FAILED = {"failed": "pass", "other-code": "weak", "dropped": "weak", "no-error": "weak"}
 """How a connection fails: with the due code, another one, no Close frame, or one that tells of no error."""
 
+FAILED_BEHIND = {**FAILED, "unanswered": "weak"}
+"""The message before a violation is answered first; the RFC does not insist."""
+
 REFUSED = {"refused": "pass", "other-status": "weak", "dropped": "weak"}
 """Answers to a bad opening handshake."""
 
@@ -89,12 +92,15 @@ def _paid(owed: deque[bytes], payload: bytes) -> None:
     raise Violation("wrong-answer", f"a pong of {payload!r:.80} answers no ping")
 
 
-def replies(peer: Peer) -> Iterator[Message]:
-    """Whole messages and control frames, as they come; the target may fragment its messages."""
+def replies(peer: Peer, within: float | None = None) -> Iterator[Message]:
+    """Whole messages and control frames, as they come; the target may fragment its messages.
+
+    `within` is the time for each part of a frame, in seconds.
+    """
     first: Frame | None = None
     parts = b""
     while True:
-        frame = websocket.read(peer)
+        frame = websocket.read(peer, within)
         if frame.opcode >= Opcode.CLOSE:
             yield frame.opcode, frame.payload
             continue
@@ -123,6 +129,21 @@ def fails(peer: Peer, *codes: int) -> str:
     if frame.close_code in codes:
         return "failed"
     return "no-error" if frame.close_code in {None, 1000} else "other-code"
+
+
+def fails_behind(peer: Peer, opcode: Opcode, payload: bytes, code: int) -> str:
+    """This answer comes, then the failure; or the failure alone, which is `unanswered` (`FAILED_BEHIND`)."""
+    try:
+        first, body = next(replies(peer))
+    except Violation as ending:
+        if ending.outcome in {"fin", "reset"} and not peer.waiting:
+            return "dropped"
+        raise
+    if first is Opcode.CLOSE and peer.ending() != "open":
+        return "unanswered"
+    if (first, body) != (opcode, payload):
+        raise Violation("wrong-answer", f"the message was due, {first.name} of {body!r:.80} came")
+    return fails(peer, code)
 
 
 def _ends(peer: Peer) -> None:

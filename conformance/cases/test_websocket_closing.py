@@ -4,18 +4,22 @@ Pongs and echoes come from different floors of many servers, so their order to e
 themselves, and echoes among themselves, keep theirs. After a Close frame nothing may come but the end.
 """
 
+from collections.abc import Iterator
 from time import monotonic
 
 from conformance.case import Violation, case
+from conformance.cases.abreast import abreast, bytewise, worst
 from conformance.cases.dialogue import (
     ECHOED,
     FAILED,
+    FAILED_BEHIND,
+    Message,
     answered,
     closed,
     closes,
     each_fails,
     echo,
-    fails,
+    fails_behind,
     fragments,
     naming,
     opened,
@@ -119,6 +123,20 @@ def test_ping_in_pieces(target: Target) -> str:
         return sentinel(peer)
 
 
+@case(
+    "websocket/ping/pipelined-in-pieces",
+    service="websocket",
+    requirements=("WS-025", "WS-016"),
+    accept=ECHOED,
+)
+def test_ping_pipelined_in_pieces(target: Target) -> str:
+    """Ten pings byte by byte, the longest among them, and each gets its pong."""
+    pings = [b"number %d" % number for number in range(9)] + [b"\xfe" * 125]
+    with opened(target) as peer:
+        peer.send(*bytewise(b"".join(map(ping, pings))))
+        return answered(peer, [], pings)
+
+
 @case("websocket/pong/unsolicited", service="websocket", requirements=("WS-026",), accept=ECHOED)
 def test_pong_unsolicited(target: Target) -> str:
     """Pongs that answer no ping, empty and full ones, are not answered either (5.5.3)."""
@@ -177,6 +195,21 @@ def test_close_normal(target: Target) -> str:
 def test_close_with_reason(target: Target) -> str:
     """A reason of 123 bytes, the most there can be, with letters of three bytes."""
     return closes_with(target, close_payload(1000, "因".encode() * 41))
+
+
+@case("websocket/close/reason-of-every-length", service="websocket", requirements=("WS-030",), accept=CLOSED)
+def test_reason_of_every_length(target: Target) -> str:
+    """Reasons of 0 to 123 bytes, letters of two bytes among them."""
+    reasons = {
+        f"{size} bytes": ("ö" * 61).encode()[: size // 2 * 2] + b"." * (size % 2) for size in range(124)
+    }
+    frames = {name: [encode(Opcode.CLOSE, close_payload(1000, each))] for name, each in reasons.items()}
+    return worst(abreast(target, frames, closed_normally), CLOSED)
+
+
+def closed_normally(peer: Peer) -> str:
+    """The target's Close comes, with 1000 as ours."""
+    return "closed" if closed(peer).close_code == 1000 else "other-code"
 
 
 @case("websocket/close/defined-codes", service="websocket", requirements=("WS-029",), accept=CLOSED)
@@ -271,6 +304,32 @@ def test_messages_before_close(target: Target) -> str:
     return "answered"
 
 
+@case(
+    "websocket/close/behind-a-long-message",
+    service="websocket",
+    requirements=("WS-031",),
+    accept={"answered": "pass", "unanswered": "weak"},
+)
+def test_close_behind_a_long_message(target: Target) -> str:
+    """256 KiB, a word and a Close in one write, and a ping behind them: what is answered comes in order."""
+    messages = [(Opcode.TEXT, b"0123456789" * 26214), (Opcode.TEXT, b"the word behind")]
+    with opened(target) as peer:
+        peer.send(b"".join(encode(*each) for each in messages) + encode(Opcode.CLOSE, NORMAL) + ping(b"no"))
+        got = [message for message in until_close(peer) if message != messages[0]]
+    if got not in ([], messages[1:]):
+        raise Violation("wrong-answer", f"{got!r:.80} came behind the long message")
+    return "answered" if got else "unanswered"
+
+
+def until_close(peer: Peer) -> Iterator[Message]:
+    """What comes before the target's Close, which is the last."""
+    for opcode, payload in replies(peer):
+        if opcode is Opcode.CLOSE:
+            peer.ending()
+            return
+        yield opcode, payload
+
+
 @case("websocket/close/frames-behind", service="websocket", requirements=("WS-031", "TCP-012"), accept=CLOSED)
 def test_frames_behind_close(target: Target) -> str:
     """Messages, pings, a second Close and even nonsense behind a Close are ignored."""
@@ -314,10 +373,6 @@ def test_close_by_fin(target: Target) -> str:
         return peer.ended or "open"
 
 
-FAILED_BEHIND = {**FAILED, "unanswered": "weak"}
-"""The message before a violation is answered first; the RFC does not insist."""
-
-
 @case(
     "websocket/failure/messages-before",
     service="websocket",
@@ -328,7 +383,7 @@ def test_messages_before_failure(target: Target) -> str:
     """A message before a violation, in the same segment, is answered first."""
     with opened(target) as peer:
         peer.send(text(b"good") + encode(Opcode.TEXT, b"bad", rsv=1))
-        return _fails_behind(peer, Opcode.TEXT, b"good")
+        return fails_behind(peer, Opcode.TEXT, b"good", 1002)
 
 
 @case(
@@ -342,14 +397,4 @@ def test_failure_with_unread_input(target: Target) -> str:
     body = target.random.randbytes(256 * 1024)
     with opened(target, receive_buffer=4096) as peer:
         peer.flood(encode(Opcode.BINARY, body) + encode(3, b"unknown opcode") + b"\xff" * len(body))
-        return _fails_behind(peer, Opcode.BINARY, body)
-
-
-def _fails_behind(peer: Peer, opcode: Opcode, payload: bytes) -> str:
-    """This answer comes, then the failure; or the failure alone, which is `unanswered`."""
-    first, body = next(replies(peer))
-    if first is Opcode.CLOSE and peer.ending() != "open":
-        return "unanswered"
-    if (first, body) != (opcode, payload):
-        raise Violation("wrong-answer", f"the message was due, {first.name} of {body!r:.80} came")
-    return fails(peer, 1002)
+        return fails_behind(peer, Opcode.BINARY, body, 1002)

@@ -39,9 +39,11 @@ def little_at_most(target: Target) -> Iterator[None]:
     if target.copy.process is None or not family.available():
         yield
         return
-    before = {pid: family.peak(pid) for pid in target.copy.process.family()}
+    members = target.copy.process.family()
+    family.forget_peak(members)
+    before = {pid: family.peak([pid]) for pid in members}
     yield
-    grown = max(family.peak(pid) - peak for pid, peak in before.items())
+    grown = max(family.peak([pid]) - peak for pid, peak in before.items())
     allowed = SPARE_MEMORY + 2 * target.limits["max_package_size"]
     if grown > allowed:
         raise Violation("unbounded", f"{grown >> 20} MiB more at the most, {allowed >> 20} allowed")

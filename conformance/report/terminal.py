@@ -188,6 +188,14 @@ def requirement_page(key: str, cases: Mapping[str, Case]) -> str:
     return "\n".join([*_requirement_lines(catalogue().requirements[key]), *checked])
 
 
+def autobahn_page(found: Mapping[str, Sequence[str]], cases: Mapping[str, Case]) -> str:
+    """Ids of the Autobahn testsuite, and the cases that judge the same; their titles where they are few."""
+    lines = [f"{one:<8} {', '.join(ours)}" for one, ours in found.items()]
+    ours = dict.fromkeys(name for names in found.values() for name in names)
+    lines += [_field("case", f"{name}: {cases[name].title}") for name in ours if name in cases]
+    return "\n".join(lines)
+
+
 def _requirement_lines(requirement: Requirement) -> list[str]:
     pairs = (
         ("rule", requirement.rule),

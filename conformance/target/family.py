@@ -8,6 +8,7 @@ master dies: whoever was seen once is known again by pid and time of birth.
 
 import contextlib
 import os
+import re
 import signal
 import uuid
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,9 @@ GONE = frozenset((b"Z", b"X"))
 
 PARENT, USER, SYSTEM, BIRTH = 1, 11, 12, 19
 """Places in `/proc/PID/stat`, counted from the state."""
+
+RESET_PEAK = "5"
+"""What `/proc/PID/clear_refs` understands as the wish to measure VmHWM anew."""
 
 LISTEN = "0A"
 """The state of a listening socket in `/proc/net/tcp`."""
@@ -127,11 +131,16 @@ def usage(pids: Iterable[int]) -> Usage:
     return Usage(sum(map(_memory, held)), sum(map(_descriptors, held)))
 
 
-def peak(pid: int) -> int:
-    """The most bytes that were ever resident of a process, VmHWM of proc(5); 0 when it is gone."""
-    lines = _read(f"{PROC}/{pid}/status").splitlines()
-    sizes = [int(line.split()[1]) for line in lines if line.startswith(b"VmHWM:")]
-    return 1024 * sizes[0] if sizes else 0
+def peak(pids: Iterable[int]) -> int:
+    """The most bytes that each has had resident since `forget_peak`, in sum; VmHWM of proc(5)."""
+    return sum(map(_peak, pids))
+
+
+def forget_peak(pids: Iterable[int]) -> None:
+    """Begin to measure `peak` anew: it becomes what is resident now."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            (PROC / str(pid) / "clear_refs").write_text(RESET_PEAK)
 
 
 def _living() -> dict[int, int]:
@@ -178,6 +187,11 @@ def _memory(pid: int) -> int:
         return int((PROC / str(pid) / "statm").read_text().split()[1]) * PAGE
     except (OSError, IndexError):
         return 0
+
+
+def _peak(pid: int) -> int:
+    found = re.search(rb"VmHWM:\s*(\d+) kB", _read(f"{PROC}/{pid}/status"))
+    return int(found[1]) * 1024 if found else 0
 
 
 def _descriptors(pid: int) -> int:
