@@ -11,7 +11,7 @@ that never becomes whole (section 8.1, WS-036). `message.py` gathers the pieces.
 Control frames are short and handled whole. `CONTROLS` says by whom.
 """
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -19,7 +19,6 @@ from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Event, as_bytes
 from refworker.protocols.websocket.deflate import Deflation
 from refworker.protocols.websocket.frames import (
     BINARY,
-    BROKEN_RULE,
     CLOSE,
     COMPRESSED,
     CONTINUATION,
@@ -76,7 +75,7 @@ class Conversation:
         self._said = False  # our farewell
         self._swift = False  # whether a short message of the usual types needs nothing but a head
         self._deflation: Deflation | None = None
-        self._legal: Set[int] = LEGAL
+        self._legal = LEGAL
         self._tail = b""  # a header or a control frame that is not whole yet
         self._message: Message | None = None  # what is under way
         self._missing = 0  # bytes of the frame that is under way
@@ -165,7 +164,8 @@ class Conversation:
 
     def _read_frame(self, data: bytes, position: int, items: list[Any]) -> int:
         """Read one frame of whatever sort, or its beginning; returns the position behind it."""
-        header = read_header(data, position, self._peer_masks, self._room, self._legal)
+        legal = self._legal.inside if self._message else self._legal.between
+        header = read_header(data, position, self._peer_masks, self._room, legal)
         if header and header.opcode in DATA:
             self._begin_frame(header)
             return self._take_payload(data, header.start, items)
@@ -184,11 +184,7 @@ class Conversation:
         return Message.most(self.max_package_size, compressed)
 
     def _begin_frame(self, header: Header) -> None:
-        begins = header.opcode != CONTINUATION
-        if begins is (self._message is not None):
-            problem = "a message begins inside another" if begins else "there is nothing to continue"
-            raise Failure(BROKEN_RULE, problem, "5.4")
-        if begins:
+        if header.opcode != CONTINUATION:
             deflation = self._deflation if header.compressed else None
             self._message = Message(header.opcode == TEXT, self.max_package_size, deflation)
         self._missing, self._key, self._final = header.length, header.key, header.final

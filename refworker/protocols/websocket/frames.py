@@ -3,8 +3,9 @@ client, the payload.
 
     FIN RSV1 RSV2 RSV3 opcode(4)   MASK length(7)   [length(16 or 64)]   [key(32)]   payload
 
-The first byte is one of few: `LEGAL` lists them, and everything else is refused by not being there. An
-extension that gives a reserved bit a meaning adds its first bytes to such a table.
+The first byte is one of few, between messages and inside one: `LEGAL` lists them, and everything else is
+refused by not being there. An extension that gives a reserved bit a meaning adds its first bytes to such a
+table.
 """
 
 import struct
@@ -20,14 +21,25 @@ CONTROL = frozenset({CLOSE, PING, PONG})
 FIN, RESERVED, OPCODE, MASKED = 0x80, 0x70, 0x0F, 0x80
 """What the bits of the first byte and the top bit of the second mean."""
 
-LEGAL = DATA | {FIN | opcode for opcode in DATA | CONTROL}
-"""The first bytes that a frame may have without extensions."""
-
 COMPRESSED = 0x40
 """RSV1: what permessage-deflate sets on the first frame of a message (RFC 7692 section 6)."""
 
-LEGAL_WITH_DEFLATE = LEGAL | {form | COMPRESSED | opcode for form in (0, FIN) for opcode in (TEXT, BINARY)}
-"""The first bytes that a frame may have where that extension was agreed on."""
+FIRST = frozenset({form | opcode for form in (0, FIN) for opcode in (TEXT, BINARY)})
+NEXT = frozenset({CONTINUATION, FIN | CONTINUATION})
+ALONE = frozenset({FIN | opcode for opcode in CONTROL})
+"""First bytes of frames that begin a message, continue one, and have nothing to do with any."""
+
+
+class Legal(NamedTuple):
+    """The first bytes that a frame may have between two messages, and inside one (section 5.4)."""
+
+    between: frozenset[int]
+    inside: frozenset[int]
+
+
+LEGAL = Legal(FIRST | ALONE, NEXT | ALONE)
+LEGAL_WITH_DEFLATE = Legal(LEGAL.between | {COMPRESSED | first for first in FIRST}, LEGAL.inside)
+"""Without extensions, and with the one for compression."""
 
 LONGEST_SHORT = 125
 """Bytes of payload that need no longer length; also the most that a control frame may carry (section 5.5)."""
@@ -97,7 +109,7 @@ def read_short(data: bytes, position: int, masked: bool, messages: list[Any]) ->
 
 
 def read_header(
-    data: bytes, position: int, masked: bool, room: Callable[[bool], int], legal: Set[int] = LEGAL
+    data: bytes, position: int, masked: bool, room: Callable[[bool], int], legal: Set[int]
 ) -> Header | None:
     """The header at `position`, or None while it is incomplete. `masked` says what the peer must do, `room`
     how many bytes its payload may have, compressed or not, `legal` how a frame may begin.
@@ -122,7 +134,7 @@ def read_header(
     return Header(first >= FIN, bool(first & COMPRESSED), opcode, length, key, start + len(key))
 
 
-def check(first: int, second: int, masked: bool, legal: Set[int] = LEGAL) -> None:
+def check(first: int, second: int, masked: bool, legal: Set[int]) -> None:
     """Raise Failure for two bytes with which no frame may begin."""
     if first not in legal:
         raise Failure(BROKEN_RULE, *objection(first))
@@ -138,7 +150,10 @@ def objection(first: int) -> tuple[str, str]:
         return "a reserved bit is set, and no extension gives it a meaning here", "5.2"
     if first & OPCODE in CONTROL:
         return "a control frame is fragmented", "5.5"
-    return f"opcode {first & OPCODE:#x} is reserved", "5.2"
+    if first & OPCODE not in DATA:
+        return f"opcode {first & OPCODE:#x} is reserved", "5.2"
+    begins = first & OPCODE != CONTINUATION
+    return "a message begins inside another" if begins else "there is nothing to continue", "5.4"
 
 
 def read_length(data: bytes, position: int, short: int) -> tuple[int, int] | None:

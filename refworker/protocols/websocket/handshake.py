@@ -135,6 +135,8 @@ class Handshake(ABC):
     __slots__ = ("_buffer", "_options", "deflation", "is_read")
     beginning: ClassVar[bytes]
     """What every good head of the peer begins with."""
+    blank: ClassVar[bytes] = b""
+    """What may stand before it, and is no part of it."""
     section: ClassVar[str]
     """Of RFC 6455: what this side checks."""
 
@@ -165,8 +167,12 @@ class Handshake(ABC):
 
     def _end(self, data: bytes) -> int | None:
         """Where the head ends. Raises Refused for one that cannot become good."""
-        searched = max(len(self._buffer) - 3, 0)
         self._buffer += data
+        while self.blank and self._buffer.startswith(self.blank):
+            del self._buffer[: len(self.blank)]
+        if self.blank and self._buffer == self.blank[:1]:
+            return None
+        searched = max(len(self._buffer) - len(data) - 3, 0)
         self._check_beginning()
         end = self._buffer.find(b"\r\n\r\n", searched, HEAD_LIMIT) + 4
         if end >= 4:
@@ -202,6 +208,7 @@ class ServerHandshake(Handshake):
 
     __slots__ = ("_extension", "_request")
     beginning, section = b"GET ", "4.2.1"
+    blank = b"\r\n"  # RFC 9112 section 2.2
     _request: Request
 
     def judge(self, head: bytes) -> list[Event]:

@@ -17,6 +17,11 @@ SPARE = 4096
 than that, if little; what goes on and on, with nothing in it, ends there.
 """
 
+SURROGATE, BEYOND = b"\xed", b"\xa0"
+"""A first byte, and the least second one that makes it a surrogate: the one mistake for which Python's
+decoder waits for the byte behind it.
+"""
+
 NewDecoder = codecs.getincrementaldecoder("utf-8")
 
 
@@ -71,7 +76,10 @@ class Message:
         try:
             self._decoder.decode(part, final)
         except UnicodeDecodeError as problem:
-            raise Failure(NOT_UTF8, f"text is not UTF-8: {problem.reason}", "8.1") from None
+            raise not_utf8(problem.reason) from None
+        pending = self._decoder.getstate()[0]
+        if pending[:1] == SURROGATE and pending[1:] >= BEYOND:
+            raise not_utf8("invalid continuation byte")  # the decoder's words for it, one byte later
 
     def whole(self) -> str | bytes:
         """The message, of which nothing is to come. Raises Failure where that cannot be."""
@@ -82,3 +90,8 @@ class Message:
             self._check(b"", final=True)
         payload = b"".join(self._parts)
         return payload.decode() if self._decoder else payload
+
+
+def not_utf8(reason: str) -> Failure:
+    """A failure of a text."""
+    return Failure(NOT_UTF8, f"text is not UTF-8: {reason}", "8.1")

@@ -323,6 +323,24 @@ def test_the_first_wrong_byte_ends_it_inside_a_frame(make: Make, key: bytes) -> 
     assert close.reply == sent(make, CLOSE, b"\x03\xef")
 
 
+WRONG_SECONDS = (b"\xed\xa0", b"\xed\xbf", b"\xe0\x9f", b"\xf0\x8f", b"\xf4\x90", b"\xc3(")
+
+
+@both_roles
+@pytest.mark.parametrize("letter", WRONG_SECONDS)
+def test_the_second_byte_of_a_letter_is_wrong_by_itself(make: Make, key: bytes, letter: bytes) -> None:
+    codec = make()
+    data = frame(TEXT, letter + bytes(100), key)
+    assert codec.feed(data[:-101]) == []
+    (close,) = codec.feed(data[-101:-100])
+    assert close.reply == sent(make, CLOSE, b"\x03\xef")
+
+
+@both_roles
+def test_the_last_character_before_the_surrogates(make: Make, key: bytes) -> None:
+    assert_reads(make, frame(TEXT, "\ud7ff\ue000".encode(), key), ["\ud7ff\ue000"])
+
+
 @both_roles
 def test_text_that_ends_inside_a_character(make: Make, key: bytes) -> None:
     for data in (frame(TEXT, b"\xe2\x82", key), b"".join(fragments(TEXT, b"\xe2\x82", b"", key=key))):

@@ -7,6 +7,7 @@ from refworker.protocols.websocket.frames import (
     CLOSE,
     CONTINUATION,
     LEGAL,
+    LEGAL_WITH_DEFLATE,
     PING,
     PONG,
     TEXT,
@@ -43,7 +44,7 @@ def room(size: int) -> Callable[[bool], int]:
 def test_the_examples_of_the_rfc(wire: str, opcode: int, payload: bytes, key: bytes) -> None:
     data = bytes.fromhex(wire)
     assert frame(opcode, payload, key) == data
-    header = read_header(data, 0, bool(key), room(ROOM))
+    header = read_header(data, 0, bool(key), room(ROOM), LEGAL.between)
     assert header == Header(True, False, opcode, len(payload), key, len(data) - len(payload))
     got = data[header.start :]
     assert (mask(got, key) if key else got) == payload
@@ -51,7 +52,8 @@ def test_the_examples_of_the_rfc(wire: str, opcode: int, payload: bytes, key: by
 
 @pytest.mark.parametrize(("first", "final"), [(0x01, False), (0x00, False), (0x80, True)])
 def test_the_fragments_of_the_rfc(first: int, final: bool) -> None:
-    header = read_header(bytes([first, 3]), 0, False, room(ROOM))
+    legal = LEGAL.between if first & 0x0F else LEGAL.inside
+    header = read_header(bytes([first, 3]), 0, False, room(ROOM), legal)
     assert header == Header(final, False, first & 0x0F, 3, b"", 2)
 
 
@@ -79,31 +81,49 @@ def test_the_shortest_length_is_sent(length: int, header: str) -> None:
 # -- headers -------------------------------------------------------------------------------------------
 
 
+def section_of(first: int, inside: bool) -> str:
+    """What forbids such a first byte, `""` where nothing does."""
+    opcode = first & 0x0F
+    if first & 0x70:
+        return "5.2"
+    if opcode in (8, 9, 10):
+        return "" if first & 0x80 else "5.5"
+    if opcode > 2:
+        return "5.2"
+    return "" if (opcode == 0) is inside else "5.4"
+
+
 @pytest.mark.parametrize("first", range(256))
-def test_every_first_byte_is_legal_or_refused_with_its_section(first: int) -> None:
-    fine = not first & 0x70 and (first & 0x0F <= 2 or 0x88 <= first <= 0x8A)
-    assert (first in LEGAL) is fine
-    if fine:
-        assert read_header(bytes([first, 0]), 0, False, room(ROOM)) is not None
-    else:
-        section = "5.2" if first & 0x70 or first & 0x0F not in (8, 9, 10) else "5.5"
+@pytest.mark.parametrize("inside", [False, True])
+def test_every_first_byte_is_legal_or_refused_with_its_section(first: int, inside: bool) -> None:
+    legal = LEGAL.inside if inside else LEGAL.between
+    if section := section_of(first, inside):
         with pytest.raises(Failure, match=rf"\(RFC 6455 section {section}\)") as failure:
-            read_header(bytes([first, 0]), 0, False, room(ROOM))
+            read_header(bytes([first, 0]), 0, False, room(ROOM), legal)
         assert failure.value.code == 1002
+    else:
+        assert read_header(bytes([first, 0]), 0, False, room(ROOM), legal) is not None
 
 
-@pytest.mark.parametrize("first", sorted(LEGAL))
+@pytest.mark.parametrize("first", range(256))
+def test_compression_allows_a_bit_on_what_begins_a_message(first: int) -> None:
+    allowed = LEGAL_WITH_DEFLATE.between - LEGAL.between
+    assert (first in allowed) is (first in (0x41, 0x42, 0xC1, 0xC2))
+    assert LEGAL_WITH_DEFLATE.inside == LEGAL.inside
+
+
+@pytest.mark.parametrize("first", sorted(LEGAL.between))
 @pytest.mark.parametrize("masked", [True, False])
 def test_exactly_one_side_masks(first: int, masked: bool) -> None:
     with pytest.raises(Failure, match=r"mask \(RFC 6455 section 5.1\)"):
-        read_header(bytes([first, 0 if masked else 0x80]), 0, masked, room(ROOM))
+        read_header(bytes([first, 0 if masked else 0x80]), 0, masked, room(ROOM), LEGAL.between)
 
 
 @pytest.mark.parametrize("opcode", [CLOSE, PING, PONG])
 @pytest.mark.parametrize("length", [126, 127])
 def test_a_control_frame_is_short(opcode: int, length: int) -> None:
     with pytest.raises(Failure, match="longer than 125 bytes"):
-        read_header(bytes([0x80 | opcode, 0x80 | length]), 0, True, room(ROOM))
+        read_header(bytes([0x80 | opcode, 0x80 | length]), 0, True, room(ROOM), LEGAL.between)
 
 
 @pytest.mark.parametrize(
@@ -112,31 +132,32 @@ def test_a_control_frame_is_short(opcode: int, length: int) -> None:
 )
 def test_a_length_has_its_shortest_form(length: str) -> None:
     with pytest.raises(Failure, match="not in its shortest form"):
-        read_header(b"\x82" + bytes.fromhex(length), 0, False, room(ROOM))
+        read_header(b"\x82" + bytes.fromhex(length), 0, False, room(ROOM), LEGAL.between)
 
 
 @pytest.mark.parametrize("length", [1 << 63, (1 << 64) - 1])
 def test_the_top_bit_of_a_length_is_zero(length: int) -> None:
     with pytest.raises(Failure, match="top bit"):
-        read_header(promised(0x82, length), 0, True, room(ROOM))
+        read_header(promised(0x82, length), 0, True, room(ROOM), LEGAL.between)
 
 
 @pytest.mark.parametrize("length", [101, 126, 65536, (1 << 63) - 1])
 def test_a_length_beyond_the_room_is_refused_before_its_key_arrives(length: int) -> None:
     with pytest.raises(Failure, match="max_package_size") as failure:
-        read_header(promised(0x82, length), 0, True, room(100))
+        read_header(promised(0x82, length), 0, True, room(100), LEGAL.between)
     assert failure.value.code == 1009
 
 
 def test_control_frames_need_no_room() -> None:
-    assert read_header(b"\x89\x05", 0, False, room(0)) is not None
+    assert read_header(b"\x89\x05", 0, False, room(0), LEGAL.between) is not None
 
 
 @pytest.mark.parametrize("wire", ["8185 37fa213d", "81fe 007e 37fa213d", "81ff 0000000000010000 37fa213d"])
 def test_an_incomplete_header_is_none(wire: str) -> None:
     data = bytes.fromhex(wire)
-    assert [read_header(data[:end], 0, True, room(ROOM)) for end in range(len(data))] == [None] * len(data)
-    header = read_header(b"??" + data, 2, True, room(ROOM))
+    for end in range(len(data)):
+        assert read_header(data[:end], 0, True, room(ROOM), LEGAL.between) is None
+    header = read_header(b"??" + data, 2, True, room(ROOM), LEGAL.between)
     assert header is not None
     assert header.start == 2 + len(data)
 

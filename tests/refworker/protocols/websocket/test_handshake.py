@@ -42,11 +42,12 @@ def test_the_example_of_the_rfc() -> None:
         "GET",
         "/chat?room=1",
     )
-    expected = [
+    expected: list[Any] = [
         Event("on_websocket_connect", (request,)),
         Event("on_websocket_connected", (request,), opening=True),
     ]
     assert_reads(WebSocketServer, REQUEST, expected, rest=HELLO[:-1])
+    assert_reads(WebSocketServer, b"\r\n" + REQUEST, expected)
     assert_reads(WebSocketServer, REQUEST + HELLO, [*expected, "Hello"], rest=b"\x81")
 
 
@@ -57,6 +58,7 @@ def test_the_example_of_the_rfc() -> None:
         .replace(b"get /chat?room=1 http", b"GET / HTTP")
         .replace(b"dghlihnhbx", b"dGhlIHNhbX"),
         changed(b"HTTP/1.1", b"HTTP/1.2"),
+        b"\r\n" + REQUEST,
         changed(b"keep-alive, Upgrade", b"UPGRADE"),
         changed(b"Upgrade: websocket", b"Upgrade: h2c\r\nUpgrade: WebSocket"),
         changed(b"Key: dGhlIHNhbXBsZSBub25jZQ==", b"Key:\t dGhlIHNhbXBsZSBub25jZQ== \t"),
