@@ -97,7 +97,7 @@ begun = st.builds(encode, st.sampled_from([Opcode.TEXT, Opcode.BINARY]), strange
 ended = st.builds(encode, st.just(Opcode.CONTINUATION), texts, fin=st.booleans())
 right = st.one_of(messages(), messages(), controls)
 almost = st.one_of(
-    *(messages(texts | strange_texts), strange_frames, spoilt, spoilt, begun, ended),
+    *(messages(texts | strange_texts), strange_frames, strange_frames, begun, ended),
     *(closes(strange_codes, texts | strange_texts), promises, st.binary(min_size=1, max_size=12)),
 )
 
@@ -109,9 +109,9 @@ def right_conversations() -> SearchStrategy[bytes]:
 
 
 def almost_right_conversations() -> SearchStrategy[bytes]:
-    """Up to three right pieces, one to three that may be wrong, and up to two right ones."""
+    """Some right pieces, then exactly one fault or up to three pieces of any kind, then right ones."""
     before, behind = st.lists(right, max_size=3), st.lists(right, max_size=2)
-    wrong = st.lists(almost, min_size=1, max_size=3)
+    wrong = st.lists(spoilt, min_size=1, max_size=1) | st.lists(almost, min_size=1, max_size=3)
     return st.tuples(before, wrong, behind).map(chain.from_iterable).map(b"".join).map(concluded)
 
 

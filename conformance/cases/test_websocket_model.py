@@ -25,7 +25,7 @@ UPHELD = {"upheld": "pass", **dict.fromkeys(GRADES[1:], "weak")}
 ANY_SIZE = 1 << 30
 """The limit of a target that does not say its own: nothing that is sent whole comes near it."""
 
-EXAMPLES = 80
+EXAMPLES = 120
 
 
 def heard(peer: Peer, expected: list[Run]) -> Seen:
