@@ -8,7 +8,7 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,8 +31,17 @@ CLIENT_PATIENCE = 8.0
 HUNG = -1
 """The status of a run that was killed for it."""
 
-ALONE = frozenset({"text", "frame", "custom", "websocket", "unix", "auth", "heartbeat", "flow"})
-"""The sections whose cases speak to their own service and to no other."""
+TRAFFIC = frozenset({"tcp", "text", "unix", "frame", "custom", "websocket", "task", "relay"})
+"""The services whose clients are at work while commands are carried out."""
+
+BESIDES: Mapping[str, Set[str]] = {
+    **dict.fromkeys(("tcp", "text", "frame", "custom", "unix", "websocket", "udp", "tls"), frozenset()),
+    **dict.fromkeys(("task", "auth", "heartbeat", "flow"), frozenset()),
+    "relay": {"task"},
+    "pipe": {"tcp"},
+    **dict.fromkeys(("lifecycle", "timer"), TRAFFIC),
+}
+"""Section -> the services that its cases need besides their own; those that are not here need everything."""
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.kill_matrix.warm"])
@@ -103,16 +112,18 @@ def judge_client(target: Path, cases: Sequence["Case"]) -> "list[Result]":
 
 def lean(spec: "TargetSpec", cases: Sequence["Case"]) -> "TargetSpec":
     """The target without what these cases do not ask for, since hundreds of copies are started: without its
-    commands, where no case is about one, for each would start an interpreter; and with no other services
-    than theirs, where all of them speak to one service alone.
+    commands, where no case is about one, for each would start an interpreter, and without the services that
+    nobody speaks to.
     """
     process = spec.process
-    if process is None or any(need in process.commands for case in cases for need in case.needs):
+    if process is None:
         return spec
-    bare = replace(spec, process=replace(process, commands={}))
-    if not all(case.section in ALONE for case in cases):
-        return bare
-    return offering(bare, {each for case in cases for each in (case.service, *case.instead)})
+    if not any(need in process.commands for case in cases for need in case.needs):
+        spec = replace(spec, process=replace(process, commands={}))
+    if not all(case.section in BESIDES for case in cases):
+        return spec
+    own = {each for case in cases for each in (case.service, *case.instead)}
+    return offering(spec, own.union(*(BESIDES[case.section] for case in cases)))
 
 
 def offering(spec: "TargetSpec", services: Container[str]) -> "TargetSpec":

@@ -1,11 +1,13 @@
 from pathlib import Path
 
+import conformance.cases.test_lifecycle_reload
+import conformance.cases.test_load
 import conformance.cases.test_relay
 import conformance.cases.test_text
 import conformance.cases.test_unix  # noqa: F401  the cases are registered
 from conformance.case import REGISTRY
 from conformance.target.file import load
-from tests.kill_matrix.suite import lean
+from tests.kill_matrix.suite import TRAFFIC, lean
 
 ZOO = load(Path(__file__).parents[2] / "fixtures" / "zoo" / "target.toml")
 
@@ -22,8 +24,19 @@ def test_a_copy_has_only_the_services_that_its_cases_speak_to() -> None:
     assert not spec.process.commands
 
 
-def test_cases_that_need_others_besides_get_everything() -> None:
-    spec = lean(ZOO, [REGISTRY["text/framing/any-split"], REGISTRY["relay/ping/while-tasks-block"]])
-    assert spec.endpoints == ZOO.endpoints
+def test_a_relay_has_its_task_workers() -> None:
+    spec = lean(ZOO, [REGISTRY["relay/ping/while-tasks-block"]])
+    assert set(spec.endpoints) == {"relay", "task"}
+
+
+def test_commands_are_carried_out_under_traffic() -> None:
+    spec = lean(ZOO, [REGISTRY["lifecycle/reload/new-code"]])
+    assert set(spec.endpoints) == TRAFFIC
     assert spec.process
-    assert not spec.process.commands
+    assert ZOO.process
+    assert spec.process.commands == ZOO.process.commands
+
+
+def test_a_section_that_nobody_has_looked_at_gets_everything() -> None:
+    spec = lean(ZOO, [REGISTRY["load/text/beside-a-talker"]])
+    assert spec.endpoints == ZOO.endpoints
