@@ -48,6 +48,8 @@ class Log:
         source.on_error = lambda c, code, reason: self.add("error", c, [code, reason])
         source.on_buffer_full = lambda c: self.add("buffer_full", c, c.get_send_buffer_queue_size())
         source.on_buffer_drain = lambda c: self.add("buffer_drain", c)
+        source.on_websocket_close = lambda c, code, reason: self.add("websocket_close", c, [code, reason])
+        source.on_websocket_pong = lambda c, payload: self.add("websocket_pong", c, spelled(payload))
 
 
 class Verbs:
@@ -105,6 +107,10 @@ class Verbs:
         """Speak another protocol from now on."""
         connection.protocol = name
         connection.send("switched")
+
+    def do_ping(self, connection: TcpConnection, payload: str = "") -> None:
+        """A WebSocket's ping."""
+        connection.ping(payload.encode())
 
     def do_throw(self, connection: TcpConnection) -> None:
         """An exception in a callback."""
