@@ -14,6 +14,8 @@ from conformance.target import family
 from tests.conformance.servers import echo_lines, echo_raw, serving
 from tests.conformance.targets import block, echo_server, write_target
 
+pytestmark = pytest.mark.whole
+
 
 def conformance(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a folder, away from any settings of the repository."""

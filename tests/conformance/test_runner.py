@@ -19,6 +19,8 @@ from conformance.wire.transcript import Transcript
 from tests.conformance.servers import Handler, echo_lines, echo_raw, serving
 from tests.conformance.targets import spec
 
+pytestmark = pytest.mark.whole
+
 CASE = Case("example/a/b", "text", ("TEXT-001",), {"echoed": "pass", "slow": "weak"}, title="An example.")
 
 

@@ -14,7 +14,10 @@ from conformance.target.process import wait_until
 from tests.conformance.servers import echo_lines, peer, serving
 from tests.conformance.targets import spec
 
-pytestmark = pytest.mark.skipif(not family.available(), reason="looks into /proc")
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(not family.available(), reason="looks into /proc"),
+]
 
 FORKING = """
 import os, socket, sys, time

@@ -10,6 +10,8 @@ from conformance.outcomes import Violation
 from conformance.target.fitness import FITNESS, examine
 from tests.conformance.servers import Handler, Impatient, answer_first, echo_lines, echo_raw, peer, serving
 
+pytestmark = pytest.mark.whole
+
 
 def silent(connection: socket.socket) -> None:
     while connection.recv(65536):

@@ -12,7 +12,10 @@ from conformance.target.instance import Copy
 from conformance.target.process import wait_until
 from tests.conformance.targets import spec
 
-pytestmark = pytest.mark.skipif(not family.available(), reason="looks into /proc")
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(not family.available(), reason="looks into /proc"),
+]
 
 DAEMON = """
 import os, signal, socket, sys, time

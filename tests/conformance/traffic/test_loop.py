@@ -25,6 +25,8 @@ from conformance.wire.websocket import Opcode
 from tests.conformance import prefork
 from tests.conformance.servers import Handler, echo_lines, serving
 
+pytestmark = pytest.mark.whole
+
 ECHO = Habit("text", pause=0.005)
 
 
