@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ CLIENT_PATIENCE = 8.0
 HUNG = -1
 """The status of a run that was killed for it."""
 
+BROKE = 5
+"""The status of a run that has left none: the contract's for a suite that breaks."""
+
 TRAFFIC = frozenset({"tcp", "text", "unix", "frame", "custom", "websocket", "task", "relay"})
 """The services whose clients are at work while commands are carried out."""
 
@@ -48,15 +52,18 @@ CONTEXT.set_forkserver_preload(["tests.kill_matrix.warm"])
 
 
 def finished(target: Path, mutation: str, globs: Sequence[str], results: Path, output: Path) -> int:
-    """The exit status of the suite against a mutation; what it finds and what it prints go to files."""
+    """The exit status of the suite against a mutation; what it finds and what it prints go to files.
+
+    The status does, too: threads that start processes look after each other's, and one of two that ask for
+    an exit code at the same time would be told a wrong one.
+    """
+    status = results.with_name("status")
     child = CONTEXT.Process(target=run, args=(target, mutation, globs, results, output))
     child.start()
-    child.join(PATIENCE)
-    if child.exitcode is None:
+    if not wait([child.sentinel], PATIENCE):
         child.kill()
-        child.join()
         return HUNG
-    return child.exitcode
+    return int(status.read_text()) if status.exists() else BROKE
 
 
 def run(target: Path, mutation: str, globs: Sequence[str], results: Path, output: Path) -> None:
@@ -68,7 +75,8 @@ def run(target: Path, mutation: str, globs: Sequence[str], results: Path, output
     os.dup2(descriptor, 2)
     os.environ["ZOO_MUTATION"] = mutation
     with family.swept():
-        sys.exit(judge(target, globs, results))
+        status = judge(target, globs, results)
+    results.with_name("status").write_text(str(status))
 
 
 def judge(target: Path, globs: Sequence[str], results: Path) -> int:
