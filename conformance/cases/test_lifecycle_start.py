@@ -184,7 +184,8 @@ def _restart(target: Target) -> None:
 
 def _replaced(target: Target, children: set[int]) -> bool:
     now = _children(target)
-    return bool(now) and not now & children and all(map(accepts, target.copy.addresses.values()))
+    places = [each for each in target.copy.addresses.values() if each.transport != "udp"]
+    return bool(now) and not now & children and all(map(accepts, places))
 
 
 def _children(target: Target) -> set[int]:
