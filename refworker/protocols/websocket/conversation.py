@@ -19,6 +19,7 @@ from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Event, as_bytes
 from refworker.protocols.websocket.deflate import Deflation
 from refworker.protocols.websocket.frames import (
     BINARY,
+    BINARY_HEADS,
     CLOSE,
     COMPRESSED,
     CONTINUATION,
@@ -30,8 +31,8 @@ from refworker.protocols.websocket.frames import (
     NORMAL,
     PING,
     PONG,
-    SHORT_HEADS,
     TEXT,
+    TEXT_HEADS,
     Failure,
     Header,
     close_payload,
@@ -236,9 +237,15 @@ class Conversation:
         farewell, and where more than `max_package_size` bytes would be held back.
         """
         if self._swift and self.kind is None:
-            payload = message.encode() if type(message) is str else message
-            if type(payload) is bytes and len(payload) <= LONGEST_SHORT:
-                return SHORT_HEADS[BINARY if payload is message else TEXT][len(payload)] + payload
+            payload: bytes = message
+            if (sort := type(message)) is bytes:
+                heads = BINARY_HEADS
+            elif sort is str:
+                payload, heads = message.encode(), TEXT_HEADS
+            else:
+                return self._encode(message)
+            if (length := len(payload)) < len(heads):
+                return heads[length] + payload
         return self._encode(message)
 
     def _encode(self, message: Any) -> bytes:

@@ -88,17 +88,20 @@ def read_short(data: bytes, position: int, masked: bool, messages: list[Any]) ->
     This loop is the hot path: nothing is called that can be written out, and no object is made for a frame.
     """
     end, header, form = len(data), 6 if masked else 2, MASKED if masked else 0
-    integer, unmask = int.from_bytes, masking.compiled
+    integer, unmask, longest = int.from_bytes, masking.compiled, LONGEST_SHORT
     while end - position >= header:
         kind, length = data[position], data[position + 1] - form
-        stop = position + header + length
-        if not 0 <= length <= LONGEST_SHORT or stop > end or not 0x81 <= kind <= 0x82:
+        start = position + header
+        stop = start + length
+        if not 0 <= length <= longest or stop > end or not 0x81 <= kind <= 0x82:
             break
-        payload = data[position + header : stop]
+        payload = data[start:stop]
         if masked and unmask:
-            payload = unmask(payload, data[position + 2 : position + 6])
+            payload = unmask(payload, data[position + 2 : start])
         elif masked:
-            pattern = (data[position + 2 : position + 6] * 32)[:length]
+            pattern = data[position + 2 : start] * ((length + 3) >> 2)
+            if length & 3:
+                pattern = pattern[:length]
             payload = (integer(payload) ^ integer(pattern)).to_bytes(length)
         try:
             messages.append(payload.decode() if kind == 0x81 else payload)
@@ -193,11 +196,10 @@ def read_close(payload: bytes) -> tuple[int | None, str]:
 # -- writing -------------------------------------------------------------------------------------------
 
 
-SHORT_HEADS = {
-    opcode: [bytes((FIN | opcode, length)) for length in range(LONGEST_SHORT + 1)]
-    for opcode in (TEXT, BINARY)
-}
-"""By opcode and length: what stands before a short message that is not masked."""
+TEXT_HEADS, BINARY_HEADS = (
+    [bytes((FIN | opcode, length)) for length in range(LONGEST_SHORT + 1)] for opcode in (TEXT, BINARY)
+)
+"""By length: what stands before a short message that is not masked."""
 
 
 def frame(opcode: int, payload: bytes, key: bytes = b"", compressed: int = 0) -> bytes:
