@@ -167,7 +167,7 @@ class TcpConnection(Closing, asyncio.Protocol):
         """Handle items from `start` on until one stalls the connection, never in a handler; then write."""
         batch: list[bytes] = []
         self._batch = batch
-        if self._simple and not self._congested and self.status is ESTABLISHED:
+        if not self._congested and not self._silent and self.status is ESTABLISHED:
             self._room = batch
         handled, signals = start, 0
         try:

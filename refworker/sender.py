@@ -51,7 +51,7 @@ class Sender(ConnectionCallbacks, Endpoints):
         self._codec = codec
         self._simple = codec.suffix is not None
         self._suffix = codec.suffix or b""
-        self._room: list[bytes] | None = None  # the batch, while bytes may simply be appended
+        self._room: list[bytes] | None = None  # the batch, while nothing speaks against appending to it
 
     def pause_writing(self) -> None:
         """The send buffer is not empty any more."""
@@ -108,20 +108,23 @@ class Sender(ConnectionCallbacks, Endpoints):
         cannot be encoded (the log says why).
         """
         batch = self._room
-        if batch is None or type(message) is not bytes or raw:
+        if batch is None or raw:
             return self._send_framed(message, raw)
+        if not self._simple or type(message) is not bytes:
+            try:
+                message = bytes(as_bytes(message)) if self._simple else self._codec.encode(message)
+            except Exception:
+                return self._not_sent()
         batch.append(message)
         if len(message) > LARGE or len(batch) >= MANY:
             self._push_batch()
         return None
 
     def _send_framed(self, message: Any, raw: bool) -> bool | None:
-        """What is not simply bytes for a batch that one join frames."""
+        """What cannot merely be appended to a batch."""
         if self.status is not ESTABLISHED or self._silent:
             return False
         try:
-            if self._room is not None and not raw:
-                return self.send(bytes(as_bytes(message)))
             data = as_bytes(message) if raw else self._codec.encode(message)
         except Exception:
             return self._not_sent()
@@ -129,12 +132,7 @@ class Sender(ConnectionCallbacks, Endpoints):
             return self._refuse("send buffer full and drop package")
         if self._batch is None or self._congested:
             return self._push_batch(data)
-        if len(data) > LARGE or self._simple:
-            self._write(data)
-        else:
-            self._batch.append(data)
-            if len(self._batch) >= MANY:
-                self._push_batch()
+        self._write(data)
         return None
 
     def _send_as_others(self, message: Any, framed: dict[type, bytes]) -> bool | None:
