@@ -7,7 +7,8 @@ from refworker.protocols.base import Codec, Raw
 from refworker.protocols.custom import Custom, Shape
 from refworker.protocols.frame import Frame
 from refworker.protocols.text import Text
-from refworker.protocols.websocket import WebSocketClient, WebSocketServer, Wish
+from refworker.protocols.websocket import Deflate, WebSocketClient, WebSocketServer, Wish
+from refworker.protocols.websocket.deflate import ASKING, GRANTING, options_for
 from refworker.protocols.websocket.masking import speed_up
 
 Factory = Callable[[Any, int], Codec]
@@ -31,13 +32,15 @@ def register_protocol(scheme: str, protocol: Any) -> None:
 
 def server_codec(scheme: str, protocol: Any = None, deflate: Wish = True) -> Factory:
     """The codec of a listener; `protocol` is a user's own, `deflate` is for WebSockets. Raises ValueError for
-    an unknown scheme.
+    an unknown scheme and for options that it cannot have, TypeError for what are no options.
     """
     if scheme in ("websocket", "wss") and protocol is None and scheme not in _users:
         speed_up()
-        return lambda connection, limit: WebSocketServer(limit, deflate)
+        options = options_for(deflate, GRANTING)
+        return lambda connection, limit: WebSocketServer(limit, options)
     if scheme == "ws":
         raise ValueError("ws:// is the client's side; listen on websocket://")
+    refuse_options(scheme, deflate)
     return _common(scheme, protocol, "websocket")
 
 
@@ -54,12 +57,20 @@ def client_codec(
     """
     if scheme in ("ws", "wss") and protocol is None and scheme not in _users:
         speed_up()
+        options = options_for(deflate, ASKING)
         return lambda connection, limit: WebSocketClient(
-            host, path, random_bytes, limit, connection.asked_for(), deflate
+            host, path, random_bytes, limit, connection.asked_for(), options
         )
     if scheme == "websocket":
         raise ValueError("websocket:// is the server's side; connect to ws://")
+    refuse_options(scheme, deflate)
     return _common(scheme, protocol, "ws")
+
+
+def refuse_options(scheme: str, deflate: Wish) -> None:
+    """Raise ValueError for options that would do nothing."""
+    if isinstance(deflate, Deflate):
+        raise ValueError(f"{scheme}:// does not compress, as WebSockets do; leave deflate out")
 
 
 def _common(scheme: str, protocol: Any, other: str) -> Factory:

@@ -8,7 +8,7 @@ from refworker.protocols.custom import Custom
 from refworker.protocols.frame import Frame
 from refworker.protocols.registry import client_codec, register_protocol, server_codec
 from refworker.protocols.text import Text
-from refworker.protocols.websocket import WebSocketClient, WebSocketServer
+from refworker.protocols.websocket import Deflate, WebSocketClient, WebSocketServer
 
 
 class Reverse:
@@ -83,3 +83,11 @@ def test_a_users_protocol_wins_over_ours() -> None:
 def test_a_scheme_is_letters_and_digits(scheme: str) -> None:
     with pytest.raises(ValueError, match="cannot be a scheme"):
         register_protocol(scheme, Reverse)
+
+
+def test_options_for_compression_are_looked_at_before_anybody_comes() -> None:
+    with pytest.raises(TypeError, match="deflate is True, False or a Deflate"):
+        server_codec("websocket", deflate=9)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="text:// does not compress"):
+        server_codec("text", deflate=Deflate())
+    assert server_codec("text", deflate=False)
