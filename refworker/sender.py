@@ -124,12 +124,12 @@ class Sender(ConnectionCallbacks, Endpoints):
         """What cannot merely be appended to a batch."""
         if self.status is not ESTABLISHED or self._silent:
             return False
+        if self._congested and self._is_full():  # first: what a codec has compressed it takes for sent
+            return self._refuse("send buffer full and drop package")
         try:
             data = as_bytes(message) if raw else self._codec.encode(message)
         except Exception:
             return self._not_sent()
-        if self._congested and self._is_full():
-            return self._refuse("send buffer full and drop package")
         if self._batch is None or self._congested:
             return self._push_batch(data)
         self._write(data)

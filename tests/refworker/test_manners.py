@@ -1,6 +1,7 @@
 """WebSockets on real sockets: the handshake's hooks, words of control, and how both sides part."""
 
 import asyncio
+from random import Random
 from typing import Any
 
 import pytest
@@ -242,6 +243,37 @@ def test_long_messages_are_compressed_where_both_sides_want_it() -> None:
                 assert (client.bytes_read < 1000) is bool(options and wish)
                 heard.clear()
                 client.close()
+
+    run(program)
+
+
+def test_a_message_that_is_dropped_is_in_nobodys_window() -> None:
+    async def program() -> None:
+        heard: Words = []
+        sent: list[str] = []
+        letters = Random(1)
+
+        async with serving(deflate=Deflate(threshold=0)) as worker:
+            client = asking(worker, on_message=lambda c, message: heard.append(message), deflate=True)
+            client.connect()
+            await until(lambda: client.status is Status.ESTABLISHED and worker.connections)
+            (connection,) = worker.connections.values()
+            await until(lambda: not connection._codec.overdue())
+            client.pause_recv()
+            connection.max_send_buffer_size = 1
+            dropped = ""
+            while not dropped:  # until the kernel takes no more
+                text = letters.randbytes(50_000).hex()
+                if connection.send(text) is False:
+                    dropped = text
+                else:
+                    sent.append(text)
+            client.resume_recv()
+            await until(lambda: len(heard) == len(sent))
+            connection.send(dropped)  # refers to itself, if it was taken for sent
+            connection.send("end")
+            await until(lambda: "end" in heard)
+            assert heard == [*sent, dropped, "end"]
 
     run(program)
 

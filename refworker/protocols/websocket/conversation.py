@@ -253,7 +253,9 @@ class Conversation:
         payload = as_bytes(message)
         if self.kind:
             check_payload(kind, payload)
-        if self._deflation and kind in DATA and (packed := self._deflation.deflate(payload)) is not None:
+        # What waits for the handshake may be refused, and then must not be in the compressor's window.
+        deflation = self._deflation if self._held is None else None
+        if deflation and kind in DATA and (packed := deflation.deflate(payload)) is not None:
             return self._send(kind, packed, COMPRESSED)
         return self._send(kind, payload)
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refworker.protocols.websocket import WebSocketClient, WebSocketServer
 from refworker.protocols.websocket.deflate import (
     ASKING,
     GRANTING,
@@ -23,6 +24,7 @@ from refworker.protocols.websocket.deflate import (
 )
 from refworker.protocols.websocket.extensions import Extension, read_extensions
 from refworker.protocols.websocket.frames import Failure
+from tests.refworker.protocols.websocket.peers import known_bytes
 
 HELLO = b"Hello"
 ROOM = 1 << 20
@@ -319,3 +321,16 @@ def test_what_is_deflated_is_inflated(
             got += there.inflate(data[start:stop], ROOM)
         got += there.finish(ROOM)
         assert b"".join(got) == message
+
+
+def test_what_is_refused_before_the_handshake_is_concluded_is_in_nobodys_window() -> None:
+    server = WebSocketServer(1000, EAGER)
+    client = WebSocketClient("server.example.com", "/chat?room=1", known_bytes, ROOM, deflate=ASKING)
+    server.feed(client.opening)
+    text = Random(3).randbytes(300).hex()
+    assert server.encode(text) == b""
+    with pytest.raises(ValueError, match="wait for the handshake"):
+        server.encode(2 * text)
+    client.feed(server.open())
+    client.open()
+    assert client.feed(server.encode(2 * text)) == [2 * text]
