@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from refworker.protocols.base import MAX_PACKAGE_SIZE
 from refworker.protocols.websocket.conversation import Conversation
-from refworker.protocols.websocket.deflate import ASKING, GRANTING, Deflate, Wish, options_for
+from refworker.protocols.websocket.deflate import ASKING, GRANTING, Deflate, Wish
 from refworker.protocols.websocket.handshake import ClientHandshake, ServerHandshake
 from refworker.protocols.websocket.heads import Headers, Request, Response, application_fields, http_error
 
@@ -31,8 +31,8 @@ class WebSocketServer(Conversation):
     __slots__ = ()
     opening, patient = b"", False
 
-    def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE, deflate: Wish = True) -> None:
-        super().__init__(ServerHandshake(options_for(deflate, GRANTING)), max_package_size=max_package_size)
+    def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE, deflate: Deflate | None = GRANTING) -> None:
+        super().__init__(ServerHandshake(deflate), max_package_size=max_package_size)
 
 
 class WebSocketClient(Conversation):
@@ -48,14 +48,13 @@ class WebSocketClient(Conversation):
         random_bytes: Callable[[int], bytes],
         max_package_size: int = MAX_PACKAGE_SIZE,
         headers: Headers = (),
-        deflate: Wish = True,
+        deflate: Deflate | None = ASKING,
     ) -> None:
         """`host` is the Host field, with a port unless it is the scheme's own; `path` includes the query;
         `random_bytes(n)` gives n unpredictable bytes (`os.urandom`); `headers` are the application's own
         fields. Raises ValueError for a host or a path that cannot be meant.
         """
-        options = options_for(deflate, ASKING)
-        handshake = ClientHandshake(host, path, random_bytes(16), headers, options)
+        handshake = ClientHandshake(host, path, random_bytes(16), headers, deflate)
         super().__init__(handshake, random_bytes, max_package_size)
         self.opening = handshake.request
 

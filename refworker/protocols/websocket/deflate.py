@@ -95,6 +95,16 @@ class Agreement(NamedTuple):
     bits: int = LARGEST_WINDOW
     takeover: bool = True
 
+    def within(self, bits: int, takeover: bool) -> "Agreement":
+        """As much of it as these allow."""
+        return Agreement(min(self.bits, bits), self.takeover and takeover)
+
+
+def said_of(side: str, parameters: Mapping[str, str | None]) -> Agreement:
+    """What an offer or an answer says of what this side compresses."""
+    bits = WINDOWS[parameters.get(WINDOW_OF[side]) or str(LARGEST_WINDOW)]
+    return Agreement(bits, f"{side}_no_context_takeover" not in parameters)
+
 
 # -- the two handshakes --------------------------------------------------------------------------------
 
@@ -109,16 +119,9 @@ def answer(offers: Iterable[Extension], options: Deflate) -> "tuple[Extension, D
 
 
 def _taken_up(asked: dict[str, str | None], options: Deflate) -> "tuple[Extension, Deflation]":
-    own = Agreement(
-        min(options.window_bits, WINDOWS[asked.get(WINDOW_OF["server"]) or "15"]),
-        options.context_takeover and "server_no_context_takeover" not in asked,
-    )
-    may_ask = WINDOW_OF["client"] in asked
-    offered = WINDOWS[asked.get(WINDOW_OF["client"]) or "15"]
-    peer = Agreement(
-        min(options.peer_window_bits, offered) if may_ask else LARGEST_WINDOW,
-        options.peer_context_takeover and "client_no_context_takeover" not in asked,
-    )
+    own = said_of("server", asked).within(options.window_bits, options.context_takeover)
+    wanted = options.peer_window_bits if WINDOW_OF["client"] in asked else LARGEST_WINDOW
+    peer = said_of("client", asked).within(wanted, options.peer_context_takeover)
     said = Extension(NAME, _spelled(asked, server=own, client=peer))
     return said, Deflation(options, own, peer)
 
@@ -146,15 +149,10 @@ def accept(answered: Extension, options: Deflate) -> "Deflation":
     agreed = parameters(answered)
     if agreed is None or agreed.get(WINDOW_OF["client"], "") is None:
         raise ValueError(f"{answered} is no answer to an offer of {NAME}")
-    peer = Agreement(
-        WINDOWS[agreed.get(WINDOW_OF["server"]) or "15"], "server_no_context_takeover" not in agreed
-    )
+    peer = said_of("server", agreed)
     if peer.bits > options.peer_window_bits or peer.takeover > options.peer_context_takeover:
         raise ValueError(f"{answered} is more than was offered")
-    own = Agreement(
-        min(options.window_bits, WINDOWS[agreed.get(WINDOW_OF["client"]) or "15"]),
-        options.context_takeover and "client_no_context_takeover" not in agreed,
-    )
+    own = said_of("client", agreed).within(options.window_bits, options.context_takeover)
     return Deflation(options, own, peer)
 
 

@@ -34,7 +34,7 @@ def known_bytes(count: int) -> bytes:
 
 
 def new_client(max_package_size: int = 1 << 20) -> WebSocketClient:
-    return WebSocketClient("server.example.com", "/chat?room=1", known_bytes, max_package_size, deflate=False)
+    return WebSocketClient("server.example.com", "/chat?room=1", known_bytes, max_package_size, deflate=None)
 
 
 def server(max_package_size: int = 1 << 20) -> WebSocketServer:

@@ -268,7 +268,7 @@ def test_segmentation_changes_nothing_for_a_client(parts: list[bytes], where: li
 
 
 def asked(headers: Any) -> list[bytes]:
-    client = WebSocketClient("a.example:8080", "/", known_bytes, headers=headers, deflate=False)
+    client = WebSocketClient("a.example:8080", "/", known_bytes, headers=headers, deflate=None)
     return client.opening.split(b"\r\n")[1:]
 
 
