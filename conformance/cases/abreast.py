@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 
-from conformance.cases.dialogue import FAILED, FAILED_BEHIND, fails, fails_behind
+from conformance.cases.dialogue import FAILED_BEHIND, fails, fails_behind
+from conformance.exchange import FAILED
 from conformance.outcomes import Observation, Violation
 from conformance.target.view import Target
 from conformance.wire import second_opinion, websocket

@@ -8,17 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from conformance.case import Unsupported, Violation
-from conformance.cases.dialogue import (
-    FAILED,
-    SENTINEL,
-    Message,
-    fails,
-    fragments,
-    naming,
-    replies,
-    sentinel,
-    text,
-)
+from conformance.cases.dialogue import fails, fragments, replies, sentinel, text
+from conformance.exchange import FAILED, SENTINEL, Message, naming
 from conformance.target.view import Target
 from conformance.wire import second_opinion, websocket
 from conformance.wire.deflate import NAME, PLAIN, Deflate, Recipe

@@ -5,30 +5,33 @@ server that does not like a request MAY drop it, but SHOULD answer with a status
 right endings, and the tables `FAILED` and `REFUSED` grade them.
 """
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 
 from conformance.case import Violation
+from conformance.exchange import (
+    FAILED,
+    SENTINEL,
+    Message,
+    assembled,
+    graded,
+    in_fragments,
+    naming,
+    settle,
+    without_a_word,
+    worst_of,
+)
 from conformance.target.view import Target
 from conformance.wire import second_opinion, websocket
 from conformance.wire.peer import Peer
 from conformance.wire.websocket import Frame, Opcode
-
-ECHOED = {"echoed": "pass"}
-
-FAILED = {"failed": "pass", "other-code": "weak", "dropped": "weak", "no-error": "weak"}
-"""How a connection fails: with the due code, another one, no Close frame, or one that tells of no error."""
 
 FAILED_BEHIND = {**FAILED, "unanswered": "weak"}
 """The message before a violation is answered first; the RFC does not insist."""
 
 REFUSED = {"refused": "pass", "other-status": "weak", "dropped": "weak"}
 """Answers to a bad opening handshake."""
-
-SENTINEL = b"the message after"
-
-Message = tuple[Opcode, bytes]
 
 
 @contextmanager
@@ -47,13 +50,7 @@ def text(payload: bytes) -> bytes:
 
 def fragments(opcode: Opcode, parts: Sequence[bytes], rsv: int = 0) -> list[bytes]:
     """A message as frames, one for each part; the first has the reserved bits."""
-    last = len(parts) - 1
-    return [
-        websocket.encode(Opcode.CONTINUATION, part, fin=index == last)
-        if index
-        else websocket.encode(opcode, part, fin=index == last, rsv=rsv)
-        for index, part in enumerate(parts)
-    ]
+    return in_fragments(websocket.encode, opcode, parts, rsv)
 
 
 def sentinel(peer: Peer) -> str:
@@ -70,26 +67,9 @@ def echo(peer: Peer, opcode: Opcode, payload: bytes) -> None:
 
 
 def answered(peer: Peer, messages: Sequence[Message], pings: Sequence[bytes] = ()) -> str:
-    """These messages come back in order, and these pings their pongs, in any order to each other.
-
-    A pong may stand for the pings before it as well (5.5.3): pongs are a part of the pings, with the last.
-    """
-    due, owed, inbox = deque(messages), deque(pings), replies(peer)
-    while due or owed:
-        opcode, payload = next(inbox)
-        if opcode is Opcode.PONG:
-            _paid(owed, payload)
-        elif not due or due.popleft() != (opcode, payload):
-            raise Violation("wrong-answer", f"{opcode.name} of {payload!r:.80} is not the next answer")
+    """These messages come back in order, these pings their pongs (`settle`), and then one more message."""
+    settle(replies(peer), messages, pings)
     return sentinel(peer)
-
-
-def _paid(owed: deque[bytes], payload: bytes) -> None:
-    """Strike out the ping that this pong answers, and those before it."""
-    while owed:
-        if owed.popleft() == payload:
-            return
-    raise Violation("wrong-answer", f"a pong of {payload!r:.80} answers no ping")
 
 
 def replies(peer: Peer, within: float | None = None) -> Iterator[Message]:
@@ -97,19 +77,8 @@ def replies(peer: Peer, within: float | None = None) -> Iterator[Message]:
 
     `within` is the time for each part of a frame, in seconds.
     """
-    first: Frame | None = None
-    parts = b""
-    while True:
-        frame = websocket.read(peer, within)
-        if frame.opcode >= Opcode.CLOSE:
-            yield frame.opcode, frame.payload
-            continue
-        if (frame.opcode is Opcode.CONTINUATION) is (first is None):
-            raise Violation("wrong-answer", "fragments out of sequence (5.4)")
-        first, parts = first or frame, parts + frame.payload
-        if frame.fin:
-            yield first.opcode, websocket.content(peer, first, parts)
-            first, parts = None, b""
+    frames = (websocket.read(peer, within) for _ in repeat(None))
+    return assembled(frames, lambda first, body: websocket.content(peer, first, body))
 
 
 def fails(peer: Peer, *codes: int) -> str:
@@ -120,15 +89,13 @@ def fails(peer: Peer, *codes: int) -> str:
     try:
         frame = websocket.read(peer)
     except Violation as ending:
-        if ending.outcome in {"fin", "reset"} and not peer.waiting:
+        if without_a_word(ending, peer):
             return "dropped"
         raise
     if frame.opcode is not Opcode.CLOSE:
         raise Violation("served", f"{frame.opcode.name} of {frame.payload!r:.80} came, a failure was due")
     _ends(peer)
-    if frame.close_code in codes:
-        return "failed"
-    return "no-error" if frame.close_code in {None, 1000} else "other-code"
+    return graded(frame.close_code, codes)
 
 
 def fails_behind(peer: Peer, opcode: Opcode, payload: bytes, code: int) -> str:
@@ -136,7 +103,7 @@ def fails_behind(peer: Peer, opcode: Opcode, payload: bytes, code: int) -> str:
     try:
         first, body = next(replies(peer))
     except Violation as ending:
-        if ending.outcome in {"fin", "reset"} and not peer.waiting:
+        if without_a_word(ending, peer):
             return "dropped"
         raise
     if first is Opcode.CLOSE and peer.ending() != "open":
@@ -159,16 +126,7 @@ def each_fails(target: Target, code: int, streams: Mapping[str, bytes]) -> str:
         with naming(name), opened(target) as peer:
             peer.send(stream + text(SENTINEL))
             endings.add(fails(peer, code))
-    return max(endings, key=list(FAILED).index)
-
-
-@contextmanager
-def naming(example: str) -> Iterator[None]:
-    """A violation inside says which of several examples it was."""
-    try:
-        yield
-    except Violation as violation:
-        raise Violation(violation.outcome, f"{example}: {violation.detail}") from violation
+    return worst_of(endings)
 
 
 def closes(peer: Peer, payload: bytes) -> Frame:
@@ -191,7 +149,7 @@ def refuses(peer: Peer) -> str:
     try:
         status = websocket.read_head(peer).status_code
     except Violation as ending:
-        if ending.outcome in {"fin", "reset"} and not peer.waiting:
+        if without_a_word(ending, peer):
             return "dropped"
         raise
     if status == 101:

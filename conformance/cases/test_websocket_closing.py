@@ -10,10 +10,7 @@ from time import monotonic
 from conformance.case import Violation, case
 from conformance.cases.abreast import abreast, bytewise, worst
 from conformance.cases.dialogue import (
-    ECHOED,
-    FAILED,
     FAILED_BEHIND,
-    Message,
     answered,
     closed,
     closes,
@@ -21,12 +18,12 @@ from conformance.cases.dialogue import (
     echo,
     fails_behind,
     fragments,
-    naming,
     opened,
     replies,
     sentinel,
     text,
 )
+from conformance.exchange import ECHOED, FAILED, Message, naming
 from conformance.outcomes import Observation
 from conformance.target.view import Target
 from conformance.wire import websocket

@@ -8,8 +8,9 @@ square, it is sixteen times as much. So it does not matter how fast the machine 
 from collections.abc import Callable, Iterator
 
 from conformance.case import Violation, case
-from conformance.cases.dialogue import Message, answered, fragments, opened, replies
+from conformance.cases.dialogue import answered, fragments, opened, replies
 from conformance.cases.test_websocket_sizes import KIB, LIMITED, MIB, REFUSALS, cut, filled
+from conformance.exchange import Message
 from conformance.outcomes import Observation
 from conformance.target import family
 from conformance.target.view import Target

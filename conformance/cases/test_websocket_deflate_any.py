@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from conformance.case import Unsupported, Violation, case
 from conformance.cases.compressed import behind, codec, compressing, squeezed, supported, until_the_end
-from conformance.cases.dialogue import ECHOED, SENTINEL, Message, answered, fragments, text
+from conformance.cases.dialogue import answered, fragments, text
+from conformance.exchange import ECHOED, SENTINEL, Message
 from conformance.exploration import explore
 from conformance.strategies import splits
 from conformance.target.view import Target

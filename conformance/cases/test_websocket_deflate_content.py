@@ -18,7 +18,8 @@ from conformance.cases.compressed import (
     squeezed,
     until_the_end,
 )
-from conformance.cases.dialogue import ECHOED, FAILED, fails, fragments, naming, text
+from conformance.cases.dialogue import fails, fragments, text
+from conformance.exchange import ECHOED, FAILED, naming
 from conformance.outcomes import Observation
 from conformance.target.view import Target
 from conformance.wire import websocket

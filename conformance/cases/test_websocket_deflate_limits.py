@@ -11,7 +11,8 @@ from contextlib import contextmanager
 
 from conformance.case import Violation, case
 from conformance.cases.compressed import behind, compressing, exchange, pieces, squeezed
-from conformance.cases.dialogue import ECHOED, FAILED, fails
+from conformance.cases.dialogue import fails
+from conformance.exchange import ECHOED, FAILED
 from conformance.target import family
 from conformance.target.canary import SPARE_MEMORY
 from conformance.target.view import Target

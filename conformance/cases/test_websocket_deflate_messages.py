@@ -20,7 +20,8 @@ from conformance.cases.compressed import (
     pieces,
     spoken,
 )
-from conformance.cases.dialogue import ECHOED, FAILED, answered, closed, fragments, naming
+from conformance.cases.dialogue import answered, closed, fragments
+from conformance.exchange import ECHOED, FAILED, naming
 from conformance.target.view import Target
 from conformance.wire import websocket
 from conformance.wire.blocks import fixed, stored

@@ -19,7 +19,8 @@ from conformance.cases.compressed import (
     supported,
     worst,
 )
-from conformance.cases.dialogue import ECHOED, FAILED, fails, opened, sentinel, text
+from conformance.cases.dialogue import fails, opened, sentinel, text
+from conformance.exchange import ECHOED, FAILED
 from conformance.target.view import Target
 from conformance.wire import websocket
 from conformance.wire.deflate import NAME

@@ -10,7 +10,8 @@ from random import Random
 
 from conformance.case import case
 from conformance.cases.compressed import behind, compressing, deflated, exchange
-from conformance.cases.dialogue import ECHOED, Message, answered, naming
+from conformance.cases.dialogue import answered
+from conformance.exchange import ECHOED, Message, naming
 from conformance.target.view import Target
 from conformance.wire.deflate import NAME
 from conformance.wire.peer import Peer

@@ -14,7 +14,7 @@ from conformance.cases.compressed import (
     spoken,
     supported,
 )
-from conformance.cases.dialogue import ECHOED
+from conformance.exchange import ECHOED
 from conformance.outcomes import Observation
 from conformance.target.view import Target
 from conformance.wire import websocket

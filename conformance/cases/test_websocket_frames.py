@@ -7,16 +7,8 @@ short lengths among it, and once more by wsproto.
 from hypothesis import strategies as st
 
 from conformance.case import Violation, case
-from conformance.cases.dialogue import (
-    ECHOED,
-    FAILED,
-    each_fails,
-    echo,
-    fails,
-    opened,
-    sentinel,
-    text,
-)
+from conformance.cases.dialogue import each_fails, echo, fails, opened, sentinel, text
+from conformance.exchange import ECHOED, FAILED
 from conformance.exploration import explore
 from conformance.outcomes import Observation
 from conformance.strategies import splits

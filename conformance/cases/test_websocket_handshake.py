@@ -6,7 +6,8 @@ among that: servers in wide use do not look at them, which is reported as weak.
 """
 
 from conformance.case import Violation, case
-from conformance.cases.dialogue import ECHOED, REFUSED, opened, refuses, sentinel, text
+from conformance.cases.dialogue import REFUSED, opened, refuses, sentinel, text
+from conformance.exchange import ECHOED
 from conformance.outcomes import Observation
 from conformance.target.view import Target
 from conformance.wire import websocket

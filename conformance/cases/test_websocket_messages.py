@@ -10,19 +10,8 @@ from itertools import pairwise
 from hypothesis import strategies as st
 
 from conformance.case import Violation, case
-from conformance.cases.dialogue import (
-    ECHOED,
-    FAILED,
-    Message,
-    answered,
-    each_fails,
-    fails,
-    fragments,
-    naming,
-    opened,
-    sentinel,
-    text,
-)
+from conformance.cases.dialogue import answered, each_fails, fails, fragments, opened, sentinel, text
+from conformance.exchange import ECHOED, FAILED, Message, naming
 from conformance.exploration import explore
 from conformance.strategies import splits
 from conformance.target.view import Target

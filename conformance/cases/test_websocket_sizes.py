@@ -9,17 +9,8 @@ from itertools import combinations_with_replacement, pairwise
 
 from conformance.case import Violation, case
 from conformance.cases.abreast import LATE, all_fail, bytewise, fail_at, worst
-from conformance.cases.dialogue import (
-    ECHOED,
-    FAILED,
-    Message,
-    answered,
-    echo,
-    fragments,
-    opened,
-    replies,
-    sentinel,
-)
+from conformance.cases.dialogue import answered, echo, fragments, opened, replies, sentinel
+from conformance.exchange import ECHOED, FAILED, Message
 from conformance.outcomes import Observation
 from conformance.target.view import Target
 from conformance.wire import websocket

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from conformance.case import case
 from conformance.cases.abreast import LATE, Phases, Segments, all_fail, bytewise, fail_at
-from conformance.cases.dialogue import ECHOED, FAILED, answered, fragments, opened, text
+from conformance.cases.dialogue import answered, fragments, opened, text
+from conformance.exchange import ECHOED, FAILED
 from conformance.model import utf8
 from conformance.target.view import Target
 from conformance.wire.websocket import Opcode, close_payload, encode

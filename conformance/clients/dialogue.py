@@ -6,11 +6,22 @@ them. The application behind a client may be slow, and its library quick: echoes
 any order to each other.
 """
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 
 from conformance.clients.client import Client
+from conformance.exchange import (
+    SENTINEL,
+    Message,
+    assembled,
+    graded,
+    in_fragments,
+    naming,
+    settle,
+    without_a_word,
+    worst_of,
+)
 from conformance.outcomes import Observation, Violation
 from conformance.wire import second_opinion, websocket_server
 from conformance.wire.peer import Peer
@@ -19,24 +30,16 @@ from conformance.wire.websocket_server import Masked, Request, frame, read, resp
 
 SERVICE = "websocket-client"
 
-ECHOED = {"echoed": "pass"}
-
-FAILED = {"failed": "pass", "other-code": "weak", "dropped": "weak", "no-error": "weak"}
-"""How a connection fails: with the due code, another one, no Close frame, or one that tells of no error."""
-
 MASKED = {"failed": "pass", "dropped": "pass", "other-code": "weak"}
 """A client MUST close when a frame is masked, and MAY say 1002 (5.1)."""
 
 REFUSED = {"refused": "pass"}
 """The client does not take the connection for open, and ends it."""
 
-SENTINEL = b"the message after"
 NORMAL = close_payload(1000)
 
 RSV1 = 4
 """The bit that permessage-deflate uses (RFC 7692)."""
-
-Message = tuple[Opcode, bytes]
 
 
 @contextmanager
@@ -73,11 +76,7 @@ def text(payload: bytes) -> bytes:
 
 def fragments(opcode: Opcode, parts: Sequence[bytes]) -> list[bytes]:
     """A message as frames, one for each part."""
-    last = len(parts) - 1
-    return [
-        frame(Opcode.CONTINUATION if index else opcode, part, fin=index == last)
-        for index, part in enumerate(parts)
-    ]
+    return in_fragments(frame, opcode, parts)
 
 
 def sentinel(peer: Peer) -> str:
@@ -94,42 +93,14 @@ def echo(peer: Peer, opcode: Opcode, payload: bytes) -> None:
 
 
 def answered(peer: Peer, messages: Sequence[Message], pings: Sequence[bytes] = ()) -> str:
-    """These messages come back in order, and these pings their pongs, in any order to each other.
-
-    A pong may stand for the pings before it as well (5.5.3).
-    """
-    due, owed, inbox = deque(messages), deque(pings), replies(peer)
-    while due or owed:
-        opcode, payload = next(inbox)
-        if opcode is Opcode.PONG:
-            _paid(owed, payload)
-        elif not due or due.popleft() != (opcode, payload):
-            raise Violation("wrong-answer", f"{opcode.name} of {payload!r:.80} is not the next answer")
+    """These messages come back in order, these pings their pongs (`settle`), and then one more message."""
+    settle(replies(peer), messages, pings)
     return sentinel(peer)
-
-
-def _paid(owed: deque[bytes], payload: bytes) -> None:
-    """Strike out the ping that this pong answers, and those before it."""
-    while owed:
-        if owed.popleft() == payload:
-            return
-    raise Violation("wrong-answer", f"a pong of {payload!r:.80} answers no ping")
 
 
 def replies(peer: Peer) -> Iterator[Message]:
     """Whole messages and control frames, as they come; the client may fragment its messages."""
-    opcode, parts = Opcode.CONTINUATION, b""
-    while True:
-        piece = read(peer)
-        if piece.opcode >= Opcode.CLOSE:
-            yield piece.opcode, piece.payload
-            continue
-        if (piece.opcode is Opcode.CONTINUATION) is (opcode is Opcode.CONTINUATION):
-            raise Violation("wrong-answer", "fragments out of sequence (5.4)")
-        opcode, parts = piece.opcode or opcode, parts + piece.payload
-        if piece.fin:
-            yield opcode, parts
-            opcode, parts = Opcode.CONTINUATION, b""
+    return assembled(read(peer) for _ in repeat(None))
 
 
 # --- endings ---------------------------------------------------------------------------------------------
@@ -140,15 +111,13 @@ def fails(peer: Peer, code: int) -> str:
     try:
         last = read(peer)
     except Violation as ending:
-        if ending.outcome in {"fin", "reset"} and not peer.waiting:
+        if without_a_word(ending, peer):
             return "dropped"
         raise
     if last.opcode is not Opcode.CLOSE:
         raise Violation("served", f"{last.opcode.name} of {last.payload!r:.80} came, a failure was due")
     ends(peer, last)
-    if last.close_code == code:
-        return "failed"
-    return "no-error" if last.close_code in {None, 1000} else "other-code"
+    return graded(last.close_code, (code,))
 
 
 def ends(peer: Peer, last: Masked) -> None:
@@ -171,25 +140,10 @@ def each_fails(client: Client, code: int, streams: Mapping[str, bytes]) -> str:
         with naming(name), opened(client) as peer:
             peer.send(stream + text(SENTINEL))
             endings[name] = fails(peer, code)
-    ending = worst(set(endings.values()))
+    ending = worst_of(endings.values())
     return Observation(
         ending, ", ".join(name for name, seen in endings.items() if seen == ending != "failed")
     )
-
-
-def worst(endings: set[str]) -> str:
-    """The worst of several endings of `FAILED`."""
-    return max(endings, key=list(FAILED).index)
-
-
-@contextmanager
-def naming(example: str) -> Iterator[None]:
-    """A violation inside says which of several examples it was."""
-    try:
-        yield
-    except Violation as violation:
-        violation.detail = f"{example}: {violation.detail}"
-        raise
 
 
 def closes(peer: Peer, payload: bytes) -> Masked:
@@ -216,7 +170,7 @@ def refuses(peer: Peer, opening: bytes) -> str:
     try:
         first = read(peer, rsv=RSV1)
     except Violation as ending:
-        if ending.outcome in {"fin", "reset"} and not peer.waiting:
+        if without_a_word(ending, peer):
             return "refused"
         if ending.outcome == "no-answer" and not peer.waiting:
             raise Violation("stays-open", "the client neither refuses the response nor goes on") from ending

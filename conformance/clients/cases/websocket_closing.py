@@ -6,8 +6,6 @@ The server closes TCP first (7.1.1): a client that has answered a Close waits fo
 from conformance.case import Violation, case
 from conformance.clients.client import Client
 from conformance.clients.dialogue import (
-    ECHOED,
-    FAILED,
     NORMAL,
     SERVICE,
     answered,
@@ -17,11 +15,11 @@ from conformance.clients.dialogue import (
     ends_behind,
     fails,
     fragments,
-    naming,
     opened,
     sentinel,
     text,
 )
+from conformance.exchange import ECHOED, FAILED, naming
 from conformance.wire import websocket_server
 from conformance.wire.websocket import Opcode, close_payload
 from conformance.wire.websocket_server import frame

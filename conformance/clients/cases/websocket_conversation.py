@@ -14,19 +14,8 @@ from conformance.case import case
 from conformance.clients.cases.websocket_closing import INVALID_CODES
 from conformance.clients.cases.websocket_messages import INVALID
 from conformance.clients.client import Client
-from conformance.clients.dialogue import (
-    ECHOED,
-    FAILED,
-    SENTINEL,
-    SERVICE,
-    Message,
-    answered,
-    fails,
-    fragments,
-    opened,
-    text,
-    worst,
-)
+from conformance.clients.dialogue import SERVICE, answered, fails, fragments, opened, text
+from conformance.exchange import ECHOED, FAILED, SENTINEL, Message, worst_of
 from conformance.exploration import explore
 from conformance.strategies import splits
 from conformance.wire.websocket import Opcode, close_payload
@@ -137,4 +126,4 @@ def test_with_a_violation(client: Client) -> str:
             endings.add(fails(peer, code))
 
     explore(client, st.tuples(talks(), violations()), check, examples=30)
-    return worst(endings)
+    return worst_of(endings)

@@ -3,18 +3,8 @@
 from conformance.case import Unsupported, case
 from conformance.clients.client import Client
 from conformance.clients.deflate import Agreed, answered, asked, check_offer, opened
-from conformance.clients.dialogue import (
-    ECHOED,
-    FAILED,
-    REFUSED,
-    RSV1,
-    SERVICE,
-    fails,
-    leave,
-    naming,
-    refuses,
-    worst,
-)
+from conformance.clients.dialogue import REFUSED, RSV1, SERVICE, fails, leave, refuses
+from conformance.exchange import ECHOED, FAILED, naming, worst_of
 from conformance.wire.websocket import Opcode
 from conformance.wire.websocket_server import frame, response
 
@@ -157,7 +147,7 @@ def each_fails(client: Client, code: int, streams: dict[str, bytes]) -> str:
         with naming(name), opened(client) as (peer, _):
             peer.send(stream)
             endings.add(fails(peer, code))
-    return worst(endings)
+    return worst_of(endings)
 
 
 @case("websocket-client/deflate/rsv1-elsewhere", service=SERVICE, requirements=WSC_014, accept=FAILED)

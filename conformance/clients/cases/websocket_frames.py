@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from conformance.case import Violation, case
 from conformance.clients.client import Client
 from conformance.clients.dialogue import (
-    ECHOED,
-    FAILED,
     MASKED,
     NORMAL,
     SERVICE,
@@ -25,6 +23,7 @@ from conformance.clients.dialogue import (
     sentinel,
     text,
 )
+from conformance.exchange import ECHOED, FAILED
 from conformance.exploration import explore
 from conformance.outcomes import Observation
 from conformance.strategies import splits

@@ -7,19 +7,8 @@ from collections.abc import Sequence
 
 from conformance.case import Violation, case
 from conformance.clients.client import Client
-from conformance.clients.dialogue import (
-    ECHOED,
-    FAILED,
-    SERVICE,
-    answered,
-    each_fails,
-    fails,
-    fragments,
-    naming,
-    opened,
-    text,
-    worst,
-)
+from conformance.clients.dialogue import SERVICE, answered, each_fails, fails, fragments, opened, text
+from conformance.exchange import ECHOED, FAILED, naming, worst_of
 from conformance.wire import websocket_server
 from conformance.wire.websocket import Opcode
 from conformance.wire.websocket_server import frame
@@ -124,7 +113,7 @@ def test_continuation_first(client: Client) -> str:
         peer.send(b"".join(fragments(Opcode.TEXT, [b"a", b"b"])))
         websocket_server.expect(peer, Opcode.TEXT, b"ab")
         peer.send(last)
-        return worst({first, fails(peer, 1002)})
+        return worst_of({first, fails(peer, 1002)})
 
 
 @case("websocket-client/fragments/message-inside", service=SERVICE, requirements=WSC_009, accept=FAILED)

@@ -6,18 +6,8 @@ from collections.abc import Callable
 
 from conformance.case import Violation, case
 from conformance.clients.client import Client
-from conformance.clients.dialogue import (
-    ECHOED,
-    REFUSED,
-    SENTINEL,
-    SERVICE,
-    leave,
-    naming,
-    opened,
-    refuses,
-    sentinel,
-    text,
-)
+from conformance.clients.dialogue import REFUSED, SERVICE, leave, opened, refuses, sentinel, text
+from conformance.exchange import ECHOED, SENTINEL, naming
 from conformance.wire import second_opinion, websocket_server
 from conformance.wire.peer import Peer
 from conformance.wire.websocket import Opcode, accept_value, new_key

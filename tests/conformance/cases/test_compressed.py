@@ -3,7 +3,7 @@
 import pytest
 
 from conformance.cases.compressed import pieces, squeezed, until_the_end, worst
-from conformance.cases.dialogue import FAILED
+from conformance.exchange import FAILED
 from conformance.outcomes import Violation
 from conformance.wire.websocket import Opcode, encode
 from tests.conformance.servers import answer_first, peer, serving

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from conformance.cases.dialogue import SENTINEL, answered, closed, fails, fragments, refuses, replies
+from conformance.cases.dialogue import answered, closed, fails, fragments, refuses, replies
+from conformance.exchange import SENTINEL
 from conformance.outcomes import Violation
 from conformance.wire.peer import Peer
 from conformance.wire.websocket import Opcode, close_payload, encode
