@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import COMMANDS, LIMITS, SERVICES
+from conformance.contract import COMMANDS, LIMITS, SERVICES, TIME_LIMITS
 from conformance.target.fill import UnknownPlaceholder, fill, rehearsal
 from conformance.wire.address import Address
 
@@ -45,6 +45,7 @@ class TargetSpec:
     homepage: str = ""
     process: ProcessSpec | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
+    time_limits: Mapping[str, float] = field(default_factory=dict)
     deviations: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -80,7 +81,7 @@ SHAPE: dict[str, dict[str, str]] = {
     "process.workers": dict.fromkeys(SERVICES, WHOLE),
     "process.commands": dict.fromkeys(COMMANDS, STRINGS),
     "endpoints": dict.fromkeys(SERVICES, STRING),
-    "limits": dict.fromkeys(LIMITS, WHOLE),
+    "limits": {**dict.fromkeys(LIMITS, WHOLE), **dict.fromkeys(TIME_LIMITS, NUMBER)},
     "deviations": {ANY: STRING},
 }
 
@@ -177,11 +178,13 @@ def _build(document: Mapping[str, Any], path: Path) -> TargetSpec:
     if not endpoints:
         raise _Mistake('endpoints: nothing to judge; write for example text = "tcp://127.0.0.1:{port.text}"')
     process = _build_process(document["process"], path) if "process" in document else None
+    limits = _table(document, "limits")
     _check_endpoints(endpoints)
     return TargetSpec(
         endpoints=endpoints,
         process=process,
-        limits=_table(document, "limits"),
+        limits={name: limits[name] for name in LIMITS if name in limits},
+        time_limits={name: limits[name] for name in TIME_LIMITS if name in limits},
         deviations=_table(document, "deviations"),
         **target,
     )
