@@ -17,10 +17,10 @@ COMMANDS = ("stop", "stop_graceful", "reload", "reload_graceful", "restart", "st
 LIMITS = (
     "max_package_size", "max_send_buffer_size", "max_request_line", "max_header_size", "max_header_count",
 )  # fmt: skip
-"""Sizes in bytes, and a number of fields: whole numbers."""
+"""Sizes in bytes, and the number of fields in a head."""
 
 TIME_LIMITS = ("header_timeout", "body_timeout", "keepalive_timeout")
-"""Seconds, which may have fractions; they stand among the limits of a target file."""
+"""Seconds, fractions too: for a whole head, for a body that does not come on, between two requests."""
 
 PATHS = ("dir", "static", "cert", "key", "version", "outbox", "python")
 """Placeholders of target files, beside `{port.NAME}`."""

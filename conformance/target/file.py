@@ -37,7 +37,10 @@ class ProcessSpec:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """A target as its file (or the command line) describes it, placeholders not yet filled."""
+    """A target as its file (or the command line) describes it, placeholders not yet filled.
+
+    `limits` are sizes and numbers, `time_limits` seconds; the file has both in one table.
+    """
 
     name: str
     endpoints: Mapping[str, str]
@@ -81,7 +84,7 @@ SHAPE: dict[str, dict[str, str]] = {
     "process.workers": dict.fromkeys(SERVICES, WHOLE),
     "process.commands": dict.fromkeys(COMMANDS, STRINGS),
     "endpoints": dict.fromkeys(SERVICES, STRING),
-    "limits": {**dict.fromkeys(LIMITS, WHOLE), **dict.fromkeys(TIME_LIMITS, NUMBER)},
+    "limits": dict.fromkeys(LIMITS, WHOLE) | dict.fromkeys(TIME_LIMITS, NUMBER),
     "deviations": {ANY: STRING},
 }
 
@@ -180,11 +183,12 @@ def _build(document: Mapping[str, Any], path: Path) -> TargetSpec:
     process = _build_process(document["process"], path) if "process" in document else None
     limits = _table(document, "limits")
     _check_endpoints(endpoints)
+    limits = _table(document, "limits")
     return TargetSpec(
         endpoints=endpoints,
         process=process,
-        limits={name: limits[name] for name in LIMITS if name in limits},
-        time_limits={name: limits[name] for name in TIME_LIMITS if name in limits},
+        limits={name: value for name, value in limits.items() if name in LIMITS},
+        time_limits={name: value for name, value in limits.items() if name in TIME_LIMITS},
         deviations=_table(document, "deviations"),
         **target,
     )

@@ -31,7 +31,7 @@ def _offers(spec: TargetSpec, need: str) -> bool:
     offers: Mapping[str, object] = {
         "process": process,
         "pid_file": process and process.pid_file,
-        "limits": name in {*spec.limits, *spec.time_limits},
+        "limits": name in spec.limits or name in spec.time_limits,
         "workers": process and name in process.workers,
         "endpoint": name in spec.endpoints,
     }
