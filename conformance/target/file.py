@@ -181,7 +181,6 @@ def _build(document: Mapping[str, Any], path: Path) -> TargetSpec:
     if not endpoints:
         raise _Mistake('endpoints: nothing to judge; write for example text = "tcp://127.0.0.1:{port.text}"')
     process = _build_process(document["process"], path) if "process" in document else None
-    limits = _table(document, "limits")
     _check_endpoints(endpoints)
     limits = _table(document, "limits")
     return TargetSpec(
