@@ -30,6 +30,7 @@ CODING_REFUSED = {"refused-400": "pass", "refused-501": "pass", "refused-otherwi
 NO_CODING = {**CODING_REFUSED, "answered": "weak"}
 ONCE = {"refused-400": "pass", "answered-once": "pass", "refused-otherwise": "weak", "closed": "weak"}
 DROPPED = {**REFUSED, "ignored": "weak"}
+BESIDE = b"xxx"
 
 BLANKS = "\0\x01\b\v\f\x1c\x1f\x7f\x85\xa0\xad\xff"
 AROUND = tuple(text for each in BLANKS for text in (f"{each}chunked", f"chunked{each}", f"chun{each}ked"))
@@ -277,21 +278,23 @@ def test_length_name(target: Target) -> str:
 
 
 def _names(target: Target, templates: tuple[str, ...]) -> str:
-    """Beside a length that counts for itself: `ignored` is the answer to a request of this length alone."""
-    check = answered(says(b"x" * 3))
+    """Beside a length of its own, and alone before content that fits what it seems to say.
+
+    `ignored`: beside a length that one counts, and alone there is no content. Violation `seen-through` for an
+    answer to the content of the disguise.
+    """
 
     def judge(seen: Answers) -> str:
         outcome = refusal(400)(seen)
-        if outcome != "answered":
-            return outcome
-        check(seen)
-        return "ignored"
+        if outcome == "answered" and seen.responses[0].body not in (b"", BESIDE):
+            raise Violation("seen-through", f"{seen}")
+        return "ignored" if outcome in ("answered", "answered-behind") else outcome
 
-    streams: dict[str, Stream] = {
-        repr(template.format(octet)): request("POST", "/echo", template.format(octet), body=b"xxx")
-        for template in templates
-        for octet in IN_NAMES
-    }
+    streams: dict[str, Stream] = {}
+    for field in (template.format(octet) for template in templates for octet in IN_NAMES):
+        content = b"hello" if "Length" in field else chunks(b"hello")
+        streams[f"{field!r} beside a length"] = request("POST", "/echo", field, body=BESIDE)
+        streams[f"{field!r} alone"] = request("POST", "/echo", field) + content
     return family(target, streams, judge, DROPPED)
 
 
