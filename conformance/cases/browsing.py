@@ -6,6 +6,8 @@ come is seen by asking for the plainest thing behind (`greet`): its answer has t
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from random import Random
 from typing import Any
 from urllib.parse import quote
 
@@ -97,9 +99,14 @@ def hello(peer: Peer) -> Response:
 
 
 def over(peer: Peer) -> str:
-    """`closed`: nothing more comes, and the stream ends. Raises Violation `open`, or `unexpected-bytes`."""
-    if peer.ending() == "open":
-        raise Violation("open", "the connection had to be closed, and stays open")
+    """`closed`: nothing more comes, and the stream ends. Raises Violation `open`, or `unexpected-bytes`.
+
+    Where it does not end soon it is asked once more: a connection that is idle comes to its end in any case.
+    """
+    if peer.ending(within=peer.calibration.quiet) == "open":
+        peer.send(request("GET", "/reflect?behind-the-last"))
+        if peer.ending() == "open":
+            raise Violation("open", "the connection had to be closed, and stays open")
     return "closed"
 
 
@@ -172,6 +179,12 @@ def each_answered(target: Target, requests: Requests, check: Callable[[Response]
 def each_refused(target: Target, requests: Requests, *statuses: int) -> str:
     """Each of these is refused, best with one of these statuses; the worst, of `REFUSED`."""
     return each(target, requests, lambda peer: refusal(peer, *statuses), REFUSED)
+
+
+def dozen(random: Random, stream: bytes) -> list[bytes]:
+    """A stream in a dozen segments: more of them could take longer than a head or a body may."""
+    cuts = sorted({0, len(stream), *random.sample(range(1, len(stream)), 11)})
+    return [stream[start:end] for start, end in pairwise(cuts)]
 
 
 def static(name: str) -> str:

@@ -14,8 +14,19 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from conformance.case import Violation, case
-from conformance.cases.abreast import bytewise
-from conformance.cases.browsing import ANSWERED, OK, Requests, due, each, greet, or_end, over, reflected, same
+from conformance.cases.browsing import (
+    ANSWERED,
+    OK,
+    Requests,
+    dozen,
+    due,
+    each,
+    greet,
+    or_end,
+    over,
+    reflected,
+    same,
+)
 from conformance.cases.patience import little_memory
 from conformance.exploration import explore
 from conformance.strategies import splits
@@ -113,12 +124,13 @@ def test_every_kind(target: Target) -> str:
 
 @case("http/pipelining/cut-anywhere", service="http", requirements=("HTTP-73",), accept=ORDERED)
 def test_cut_anywhere(target: Target) -> str:
-    """Three requests in two segments, cut at every place, and octet by octet."""
+    """Three requests in two segments, cut at every place, and in a dozen, cut at random."""
     turns = [_echo(b"body"), _echo_in_chunks(b"bo", b"dy"), GREETING]
     stream = b"".join(turn.sent for turn in turns)
     requests: Requests = {f"cut at {at}": [stream[:at], stream[at:]] for at in range(1, len(stream))}
-    octets: Requests = {"octet by octet": bytewise(stream)}
-    return each(target, {**requests, **octets}, lambda peer: _take_turns(peer, *turns), ORDERED)
+    random = target.random
+    dozens: Requests = {f"a dozen, {number}": dozen(random, stream) for number in range(20)}
+    return each(target, {**requests, **dozens}, lambda peer: _take_turns(peer, *turns), ORDERED)
 
 
 @case(

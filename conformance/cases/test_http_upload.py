@@ -11,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from conformance.case import Violation, case
 from conformance.cases.abreast import bytewise
-from conformance.cases.browsing import OK, Requests, due, each, each_refused, greet, same
+from conformance.cases.browsing import OK, Requests, dozen, due, each, each_refused, greet, same
 from conformance.exploration import explore
 from conformance.strategies import splits
 from conformance.target.view import Target
@@ -154,11 +154,12 @@ def test_empty_file_input(target: Target) -> str:
 
 @case("http/upload/cut-anywhere", service="http", requirements=("HAPI-003",), accept=LISTED)
 def test_cut_anywhere(target: Target) -> str:
-    """A form in two segments, cut at every place, and octet by octet."""
+    """A form in two segments, cut at every place, and in a dozen, cut at random."""
     stream = upload(form(SMALL))
     requests: Requests = {f"cut at {at}": [stream[:at], stream[at:]] for at in range(1, len(stream))}
-    octets: Requests = {"octet by octet": bytewise(stream)}
-    return each(target, {**requests, **octets}, _lists_small, LISTED)
+    random = target.random
+    dozens: Requests = {f"a dozen, {number}": dozen(random, stream) for number in range(20)}
+    return each(target, {**requests, **dozens}, _lists_small, LISTED)
 
 
 def _lists_small(peer: Peer) -> str:
