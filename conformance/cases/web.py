@@ -26,6 +26,16 @@ ANSWERED = {"answered": "pass"}
 REFUSED = {"refused-400": "pass", "refused-otherwise": "weak", "closed": "weak"}
 """A refusal that MUST be 400. Another status tells less, and an end without a word tells nothing."""
 
+NO_SUCH = (404, 405, 501)
+"""What an application answers to a request that it has read, and cannot do anything with."""
+
+LENIENT = {**REFUSED, "answered": "weak"}
+"""Requests that are wrong, and that a server may repair as long as it keeps its place in the stream."""
+
+TOO_LARGE = dict.fromkeys(("refused-413", "refused-400", "refused-otherwise"), "pass")
+TOO_LARGE |= {"closed": "weak", "waits": "info"}
+"""Announcements of more than any server takes; one without a limit may wait for it."""
+
 Stream = bytes | Segments
 
 
@@ -52,23 +62,27 @@ class Answers:
 Judge = Callable[[Answers], str]
 
 
-def answers(peer: Peer, methods: Sequence[str] = (), within: float | None = None) -> Answers:
+def answers(peer: Peer, method: str = "GET", within: float | None = None) -> Answers:
     """Read until `BEHIND` is answered, or the connection ends, or nothing more comes.
 
-    `methods` are those of the requests, in order, GET where there are no more. Raises Violation for what is
-    no response, or half of one.
+    `method` is that of the first request, the others are GET. Raises Violation for what is no response, or
+    half of one. Where the end is announced already, it is not waited for as long.
     """
     responses: list[Response] = []
-    while True:
-        method = methods[len(responses)] if len(responses) < len(methods) else "GET"
+    while not _is_over(responses):
+        patience = peer.calibration.quiet if responses and responses[-1].closes else within
         try:
-            responses.append(read(peer, method, within))
+            responses.append(read(peer, "GET" if responses else method, patience))
         except Violation as ending:
             if peer.waiting or ending.outcome not in {"fin", "reset", "no-answer"}:
                 raise
             return Answers(tuple(responses), peer.ended or "open")
-        if responses[-1].status < 400 and MARK.encode() in responses[-1].body:
-            return Answers(tuple(responses), behind=True)
+    return Answers(tuple(responses), behind=True)
+
+
+def _is_over(responses: Sequence[Response]) -> bool:
+    """The answer to `BEHIND`, and no refusal that quotes it."""
+    return bool(responses) and responses[-1].status < 400 and MARK.encode() in responses[-1].body
 
 
 # --- judges ----------------------------------------------------------------------------------------------
@@ -82,16 +96,22 @@ def refusal(*statuses: int) -> Judge:
     def judge(seen: Answers) -> str:
         if not seen.responses:
             return "no-answer" if seen.ending == "open" else "closed"
-        status = seen.responses[0].status
-        if status < 400:
+        if _was_read(seen):
             return "answered"
         if seen.responses[1:]:
             return "answered-behind"
-        if seen.ending == "open":
+        if seen.ending == "open" and not seen.responses[0].closes:
             return "left-open"
+        status = seen.responses[0].status
         return f"refused-{status}" if status in statuses else "refused-otherwise"
 
     return judge
+
+
+def _was_read(seen: Answers) -> bool:
+    """Whether the stream was taken for a request: success, or no such resource and the connection goes on."""
+    status = seen.responses[0].status
+    return status < 400 or (status in NO_SUCH and seen.behind)
 
 
 def answered(*checks: Callable[[Response], None], otherwise: Judge | None = None) -> Judge:
@@ -108,6 +128,17 @@ def answered(*checks: Callable[[Response], None], otherwise: Judge | None = None
         for check, response in zip(checks, seen.own, strict=True):
             check(response)
         return "answered"
+
+    return judge
+
+
+def too_large(target: Target) -> Judge:
+    """A refusal by 413 or 400, or `waits`, from a target that declares no limit."""
+
+    def judge(seen: Answers) -> str:
+        outcome = refusal(413, 400)(seen)
+        limited = "max_package_size" in target.limits
+        return "waits" if outcome == "no-answer" and not limited else outcome
 
     return judge
 
@@ -144,23 +175,28 @@ def seen_values(response: Response, name: str) -> list[str]:
 def family(
     target: Target,
     streams: Mapping[str, Stream],
-    judge: Judge,
+    judge: Judge | Mapping[str, Judge],
     accept: Iterable[str],
-    methods: Sequence[str] = (),
+    methods: Mapping[str, str] | None = None,
 ) -> str:
     """Send each stream with `BEHIND` on a connection of its own; the worst outcome, in the order of `accept`.
 
-    Raises Violation, with the name of the stream, for an outcome that is not accepted.
+    Raises Violation, with the name of the stream, for an outcome that is not accepted. Streams that are not
+    answered at all share one deadline. `judge` is one for all, or each has its own; `methods` are those of
+    the first requests, where they are not GET.
     """
     ranks, outcomes = list(accept), {}
+    judges = judge if isinstance(judge, Mapping) else dict.fromkeys(streams, judge)
     for batch in batches(streams, ABREAST):
         with opened_abreast(target, batch, upgraded=False) as peers:
             send_abreast(target, peers, {name: with_behind(streams[name]) for name in batch})
             limit = monotonic() + target.calibration.deadline
             for name, peer in peers.items():
                 with blamed(name, peer):
-                    seen = answers(peer, methods, max(0.0, limit - monotonic()))
-                    outcomes[name] = _accepted(judge(seen), ranks, seen)
+                    seen = answers(peer, (methods or {}).get(name, "GET"), max(0.0, limit - monotonic()))
+                    outcomes[name] = _accepted(judges[name](seen), ranks, seen)
+                peer.close()
+                limit = monotonic() + target.calibration.deadline if seen.responses else limit
     return worst(outcomes, ranks)
 
 
