@@ -11,7 +11,8 @@ from conformance.wire.websocket import new_key
 IGNORED = {"ignored": "pass", "refused": "weak"}
 UPGRADE = "Connection: Upgrade"
 WEBSOCKET = ("Upgrade: websocket", f"Sec-WebSocket-Key: {new_key()}", "Sec-WebSocket-Version: 13")
-H2C = ("Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+H2C = ("Upgrade: h2c", UPGRADE)
+"""Without the settings that whoever asks for it must send (RFC 7540, section 3.2.1)."""
 
 
 def _ignores(peer: Peer, body: bytes = b"hello") -> str:
@@ -32,7 +33,7 @@ def _goes_on(peer: Peer, response: Response) -> str:
 
 @case("http/upgrade/unknown", service="http", requirements=("HTTP-90",), accept=IGNORED)
 def test_unknown(target: Target) -> str:
-    """Protocols that nobody knows, HTTP/2 without TLS, and none at all."""
+    """Protocols that nobody knows, HTTP/2 without its settings, and none at all."""
     requests: Requests = {
         "foo": request("GET", "/", "Upgrade: foo/9", UPGRADE),
         "several": request("GET", "/", "Upgrade: foo/9, bar", UPGRADE),
