@@ -188,9 +188,18 @@ def _answers_once(peer: Peer) -> str:
 def test_http_1_0_closes(target: Target) -> str:
     """A connection of HTTP/1.0 ends with the response, whatever else stands in Connection."""
     fields = {"nothing": (), "close": (CLOSE,), "another option": ("Connection: foo",)}
-    both = {"close and keep-alive": ("Connection: close, keep-alive",)}
     requests: Requests = {
-        name: request("GET", "/", *more, version="HTTP/1.0") for name, more in {**fields, **both}.items()
+        name: request("GET", "/", *more, version="HTTP/1.0") for name, more in fields.items()
+    }
+    return each(target, requests, _closes, CLOSED)
+
+
+@case("http/connection/http-1.0-close-wins", service="http", requirements=("HTTP-72",), accept=CLOSED)
+def test_http_1_0_close_wins(target: Target) -> str:
+    """`close` beats `keep-alive` in HTTP/1.0, too."""
+    requests: Requests = {
+        each: request("GET", "/", f"Connection: {each}", version="HTTP/1.0")
+        for each in ("close, keep-alive", "keep-alive, close")
     }
     return each(target, requests, _closes, CLOSED)
 
@@ -339,14 +348,17 @@ def test_draining_disturbs_nobody(target: Target) -> str:
 HALF_CLOSED = {"answered": "pass", "unanswered": "info"}
 
 
-@case("http/connection/half-closed", service="http", requirements=("HTTP-79",), accept=HALF_CLOSED)
+@case("http/connection/half-closed", service="http", requirements=("HTTP-79", "HTTP-78"), accept=HALF_CLOSED)
 def test_half_closed(target: Target) -> str:
     """A client that has said all it wants, and sends FIN, gets its response."""
     return _after_fin(target, "/")
 
 
 @case(
-    "http/connection/half-closed-while-waiting", service="http", requirements=("HTTP-79",), accept=HALF_CLOSED
+    "http/connection/half-closed-while-waiting",
+    service="http",
+    requirements=("HTTP-79", "HTTP-78"),
+    accept=HALF_CLOSED,
 )
 def test_half_closed_while_waiting(target: Target) -> str:
     """The same where the response takes a moment."""
