@@ -61,7 +61,7 @@ def test_targets(target: Target) -> str:
     with Visitor(target) as visitor:
         for path in (
             "/reflect",
-                    "/reflect?a=/b?c",
+            "/reflect?a=/b?c",
             "/%72eflect",
             "/%72%65%66%6C%65%63%74?x=%41",
         ):

@@ -6,12 +6,12 @@ too soon is none. And what another request brought, on this connection or anothe
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from hypothesis import strategies as st
 
 from conformance.case import case
-from conformance.cases.abreast import batches, blamed, bytewise, opened_abreast, worst
+from conformance.cases.abreast import batches, blamed, opened_abreast, worst
 from conformance.cases.web import (
     ANSWERED,
     REFLECT,
@@ -27,7 +27,7 @@ from conformance.cases.web import (
 from conformance.exploration import explore
 from conformance.outcomes import Violation
 from conformance.target.view import Target
-from conformance.wire.http_requests import CHUNKED, chunk, chunks, cuts, request
+from conformance.wire.http_requests import CHUNKED, chunk, chunks, cuts, request, windows
 from conformance.wire.http_responses import read
 from conformance.wire.peer import Peer
 
@@ -41,24 +41,31 @@ CUT_SHORT = {"refused": "pass", "closed": "pass"}
 # --- pieces ----------------------------------------------------------------------------------------------
 
 
+def octet_by_octet(streams: Mapping[str, bytes]) -> dict[str, Stream]:
+    """Each stream, octet by octet."""
+    return {
+        f"{name}, {where}": segments
+        for name, stream in streams.items()
+        for where, segments in windows(stream).items()
+    }
+
+
 @case("http/segments/octet-by-octet", service="http", requirements=("HTTP-01", "HTTP-48"), accept=ANSWERED)
 def test_octet_by_octet(target: Target) -> str:
     """Every octet in a segment of its own."""
-    streams: dict[str, Stream] = {
-        "a length": bytewise(request("POST", "/echo", body=b"hello")),
-        "chunks": bytewise(IN_CHUNKS),
-    }
+    length = request("POST", "/echo", body=b"hello")
+    streams = octet_by_octet({"a length": length, "chunks": IN_CHUNKS})
     return all_answered(target, streams, says(b"hello"))
 
 
 @case("http/segments/two-requests", service="http", requirements=("HTTP-01",), accept=ANSWERED)
 def test_two_requests(target: Target) -> str:
     """Two requests, octet by octet: the second one begins where the first one ends."""
-    streams: dict[str, Stream] = {
-        "a length": bytewise(request("POST", "/echo", body=b"one") + PLAIN),
-        "chunks": bytewise(request("POST", "/echo", CHUNKED) + chunks(b"one") + PLAIN),
+    pairs = {
+        "a length": request("POST", "/echo", body=b"one") + PLAIN,
+        "chunks": request("POST", "/echo", CHUNKED) + chunks(b"one") + PLAIN,
     }
-    return all_answered(target, streams, says(b"one"), says(b"hello"))
+    return all_answered(target, octet_by_octet(pairs), says(b"one"), says(b"hello"))
 
 
 @case("http/segments/any-cut", service="http", requirements=("HTTP-01",), accept=ANSWERED)
@@ -81,7 +88,7 @@ def test_line_ends(target: Target) -> str:
 @case("http/segments/extras", service="http", requirements=("HTTP-01", "HTTP-49", "HTTP-55"), accept=ANSWERED)
 def test_extras(target: Target) -> str:
     """The same of an extension and a trailer, and octet by octet."""
-    streams = {**_at_line_ends(EXTRAS), "octet by octet": bytewise(EXTRAS)}
+    streams = {**_at_line_ends(EXTRAS), **octet_by_octet({"extras": EXTRAS})}
     return all_answered(target, streams, says(b"hello"))
 
 
@@ -105,7 +112,7 @@ def test_refusals(target: Target) -> str:
         "a CR": request("GET", REFLECT, "X-A: a\rb: c"),
         "a version": request("GET", REFLECT, version="HTTP/1.1x"),
     }
-    return all_refused(target, {name: bytewise(stream) for name, stream in wrong.items()})
+    return all_refused(target, octet_by_octet(wrong))
 
 
 @case("http/segments/bad-chunks", service="http", requirements=("HTTP-01", "HTTP-64"), accept=REFUSED)
@@ -123,10 +130,11 @@ def test_bad_chunks(target: Target) -> str:
 @case("http/segments/not-early", service="http", requirements=("HTTP-01",), accept=ANSWERED)
 def test_not_early(target: Target) -> str:
     """A request is not answered before its last octet has come."""
+    patience = min(target.calibration.quiet, *(limit / 3 for limit in target.time_limits.values()), 2.0)
     for stream in (PLAIN, LENGTH, IN_CHUNKS):
         with target.connect() as peer:
             peer.send(stream[:-1])
-            peer.silent()
+            peer.silent(patience)
             peer.send(stream[-1:])
             says(b"hello")(read(peer))
     return "answered"

@@ -12,6 +12,7 @@ IGNORED = {"ignored": "pass", "refused": "weak"}
 UPGRADE = "Connection: Upgrade"
 WEBSOCKET = ("Upgrade: websocket", f"Sec-WebSocket-Key: {new_key()}", "Sec-WebSocket-Version: 13")
 H2C = ("Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+"""With the settings that whoever asks for it must send (RFC 7540, section 3.2.1)."""
 
 
 def _ignores(peer: Peer, body: bytes = b"hello") -> str:
@@ -32,10 +33,11 @@ def _goes_on(peer: Peer, response: Response) -> str:
 
 @case("http/upgrade/unknown", service="http", requirements=("HTTP-90",), accept=IGNORED)
 def test_unknown(target: Target) -> str:
-    """Protocols that nobody knows, and none at all."""
+    """Protocols that nobody knows, HTTP/2 without its settings, and none at all."""
     requests: Requests = {
         "foo": request("GET", "/", "Upgrade: foo/9", UPGRADE),
         "several": request("GET", "/", "Upgrade: foo/9, bar", UPGRADE),
+        "h2c": request("GET", "/", "Upgrade: h2c", UPGRADE),
         "TLS": request("GET", "/", "Upgrade: TLS/1.0", UPGRADE),
         "HTTP itself": request("GET", "/", "Upgrade: HTTP/2.0", UPGRADE),
         "empty": request("GET", "/", "Upgrade: ", UPGRADE),

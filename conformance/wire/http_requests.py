@@ -56,3 +56,25 @@ def chunks(*parts: bytes, trailers: Iterable[Text] = ()) -> bytes:
 def cuts(data: bytes, step: int = 1) -> list[tuple[bytes, bytes]]:
     """The data in two segments, cut at every place (or at every `step`-th)."""
     return [(data[:at], data[at:]) for at in range(1, len(data), step)]
+
+
+WINDOW = 8
+"""Octets sent one by one at a time: a server that gives a head two seconds must not lose patience."""
+
+
+def windows(data: bytes, size: int = WINDOW) -> dict[str, list[bytes]]:
+    """The data octet by octet, a window at a time: in each of these so many octets are segments of their own,
+    between what comes before and behind them. Together they cut everywhere.
+    """
+    return {
+        f"octets {at} to {at + size}": [
+            segment
+            for segment in (
+                data[:at],
+                *(data[index : index + 1] for index in range(at, min(at + size, len(data)))),
+                data[at + size :],
+            )
+            if segment
+        ]
+        for at in range(0, len(data), size)
+    }

@@ -12,6 +12,7 @@ from conformance.cases.web import (
     BEHIND,
     MARK,
     REFUSED,
+    Answers,
     all_answered,
     all_refused,
     answered,
@@ -21,6 +22,7 @@ from conformance.cases.web import (
     refusal,
     says,
     seen_values,
+    too_large,
 )
 from conformance.outcomes import Violation
 from conformance.target.file import TargetSpec
@@ -38,9 +40,9 @@ class Mine(Target):
 
 
 @contextmanager
-def target(handler: Handler) -> Iterator[Target]:
+def target(handler: Handler, limits: dict[str, int] | None = None) -> Iterator[Target]:
     with serving(handler) as address:
-        copy = Copy(TargetSpec("mine", {"http": address.url}))
+        copy = Copy(TargetSpec("mine", {"http": address.url}, limits=limits or {}))
         copy.addresses["http"] = address
         yield Mine(copy, CASE)
         copy.folder.remove()
@@ -51,6 +53,7 @@ def response(status: int, body: str = "") -> bytes:
 
 
 BAD = response(400)
+LAST_BAD = BAD.replace(b"X\r\n", b"X\r\nConnection: close\r\n")
 HELLO = response(200, "hello")
 LAST = response(200, json.dumps({"target": f"/reflect?{MARK}"}))
 
@@ -75,6 +78,8 @@ def answering(*answers: bytes, stays: bool = False) -> Handler:
         (answering(BAD), "refused-400"),
         (answering(response(431)), "refused-otherwise"),
         (answering(), "closed"),
+        (answering(response(404)), "refused-otherwise"),
+        (answering(LAST_BAD, stays=True), "refused-400"),
     ],
 )
 def test_refusals(handler: Handler, outcome: str) -> None:
@@ -89,6 +94,7 @@ def test_refusals(handler: Handler, outcome: str) -> None:
         (answering(HELLO), "answered"),
         (answering(BAD, LAST), "answered-behind"),
         (answering(LAST), "answered"),
+        (answering(response(404), LAST), "answered"),
         (answering(BAD, stays=True), "left-open"),
         (answering(stays=True), "no-answer"),
         (answering(BAD[:-3]), "fin"),
@@ -129,6 +135,26 @@ def test_either(handler: Handler, outcome: str) -> None:
     judge = answered(says(b"hello"), otherwise=refusal(400))
     with target(handler) as mine:
         assert family(mine, {"it": GET}, judge, ("answered", *REFUSED)) == outcome
+
+
+@pytest.mark.parametrize(("limits", "outcome"), [({}, "waits"), ({"max_package_size": 9}, "no-answer")])
+def test_too_large(limits: dict[str, int], outcome: str) -> None:
+    with target(answering(stays=True), limits) as mine:
+        seen = Answers(())
+        assert too_large(mine)(seen) == outcome
+        assert family(mine, {"it": GET}, too_large(mine), ("waits", "no-answer")) == outcome
+
+
+def test_a_judge_for_each() -> None:
+    judges = {"one": answered(says(b"hello")), "two": answered(says(b"hullo"))}
+    with target(answering(HELLO, LAST)) as mine, pytest.raises(Violation, match="two: "):
+        family(mine, dict.fromkeys(judges, GET), judges, ("answered",))
+
+
+def test_methods() -> None:
+    head_of_hello, streams = HELLO[: -len("hello")], {"it": request("HEAD")}
+    with target(answering(head_of_hello, LAST)) as mine:
+        assert family(mine, streams, answered(says(b"")), ("answered",), {"it": "HEAD"}) == "answered"
 
 
 def test_reflections() -> None:

@@ -2,7 +2,7 @@
 
 import h11
 
-from conformance.wire.http_requests import CHUNKED, CLOSE, chunk, chunks, cuts, head, octets, request
+from conformance.wire.http_requests import CHUNKED, CLOSE, chunk, chunks, cuts, head, octets, request, windows
 
 
 def events(data: bytes) -> list[object]:
@@ -52,3 +52,11 @@ def test_text_stands_for_octets() -> None:
 def test_cuts() -> None:
     assert cuts(b"abc") == [(b"a", b"bc"), (b"ab", b"c")]
     assert cuts(b"abcd", 2) == [(b"a", b"bcd"), (b"abc", b"d")]
+
+
+def test_windows() -> None:
+    assert list(windows(b"abcde", 2).values()) == [
+        [b"a", b"b", b"cde"],
+        [b"ab", b"c", b"d", b"e"],
+        [b"abcd", b"e"],
+    ]
