@@ -28,6 +28,9 @@ Judge = Callable[[Peer], str]
 LATE = {**FAILED, "late": "weak"}
 """A violation is noticed with the byte that makes it one, or when its frame or message is complete."""
 
+AT_LENGTH = 1.0
+"""Seconds in which all segments of a stream are sent, as far as the gaps between them go."""
+
 
 def bytewise(data: bytes) -> list[bytes]:
     """Each byte by itself."""
@@ -90,10 +93,14 @@ def _shake_hands(peers: Collection[Peer]) -> None:
 
 
 def send_abreast(target: Target, peers: Mapping[str, Peer], streams: Mapping[str, Segments]) -> None:
-    """Send to each its stream, the first segments of all, then the second ones, a gap apart."""
-    for turn in range(max(len(streams[name]) for name in peers)):
+    """Send to each its stream, the first segments of all, then the second ones, a gap apart.
+
+    Streams of many segments go faster than that, lest a target take them for the drip of an attacker.
+    """
+    turns = max(len(streams[name]) for name in peers)
+    for turn in range(turns):
         if turn:
-            watch(peers.values(), target.calibration.gap)
+            watch(peers.values(), min(target.calibration.gap, AT_LENGTH / turns))
         for name, peer in peers.items():
             peer.send(*streams[name][turn : turn + 1])
 

@@ -105,7 +105,7 @@ def over(peer: Peer) -> str:
     """
     if peer.ending(within=peer.calibration.quiet) == "open":
         peer.send(request("GET", "/reflect?behind-the-last"))
-        if peer.ending() == "open":
+        if peer.receive(1) or not peer.ended:
             raise Violation("open", "the connection had to be closed, and stays open")
     return "closed"
 

@@ -61,7 +61,6 @@ def test_targets(target: Target) -> str:
     with Visitor(target) as visitor:
         for path in (
             "/reflect",
-            "/reflect?",
             "/reflect?a=/b?c",
             "/%72eflect",
             "/%72%65%66%6C%65%63%74?x=%41",
@@ -70,6 +69,21 @@ def test_targets(target: Target) -> str:
             same("target", path, seen["target"])
             same("path", "/reflect", seen["path"])
     return "seen"
+
+
+@case(
+    "http/reflect/empty-query",
+    service="http",
+    requirements=("HAPI-001",),
+    accept={"seen": "pass", "dropped": "weak"},
+)
+def test_empty_query(target: Target) -> str:
+    """A target that ends in a question mark has a query, which is empty; many interfaces cannot say so."""
+    with target.connect() as peer:
+        seen = reflected(ask(peer, "GET", "/reflect?"))
+    same("query", [], seen["query"])
+    same("target", True, seen["target"] in {"/reflect", "/reflect?"})
+    return "seen" if seen["target"] == "/reflect?" else "dropped"
 
 
 @case("http/reflect/fields", service="http", requirements=("HAPI-001",), accept=SEEN)

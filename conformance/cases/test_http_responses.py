@@ -35,7 +35,7 @@ IMF_FIXDATE = re.compile(
     rb"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), [0-3][0-9] "
     rb"(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [0-9]{4} [0-2][0-9]:[0-5][0-9]:[0-6][0-9] GMT"
 )
-ROUTES = ("/", "/echo", "/nowhere", "/throw", "/sleep?ms=1", "/cookies")
+ROUTES = ("/", "/echo", "/nowhere", "/sleep?ms=1", "/cookies")
 OFF = 60.0
 """Seconds that a Date on this machine may differ from its clock."""
 
@@ -74,6 +74,19 @@ def _compared(headed: Response, got: Response) -> str:
         return "without-length" if got.framing == "length" else "like-get"
     same("Content-Length of HEAD", len(got.body), int(length))
     return "like-get"
+
+
+@case(
+    "http/head/throw",
+    service="http",
+    requirements=("HTTP-81", "HTTP-80"),
+    accept={**LIKE_GET, "dropped": "weak"},
+)
+def test_head_throw(target: Target) -> str:
+    """HEAD of a handler that raises: the error is a head alone, too."""
+    with target.connect() as peer:
+        peer.send(request("HEAD", "/throw") + request("GET", "/throw") + request("GET", "/", CLOSE))
+        return or_end(peer, _head_then_get)
 
 
 @case("http/head/files", service="http", requirements=("HTTP-81", "WEB-008"), accept=LIKE_GET)

@@ -1,7 +1,7 @@
 """HTTP: Upgrade that leads nowhere (RFC 9110, section 7.8; HTTP-90)."""
 
 from conformance.case import Violation, case
-from conformance.cases.browsing import OK, Requests, due, each, greet
+from conformance.cases.browsing import OK, Requests, due, each, greet, same
 from conformance.target.view import Target
 from conformance.wire.http_requests import CHUNKED, chunks, request
 from conformance.wire.http_responses import Response, read
@@ -12,6 +12,7 @@ IGNORED = {"ignored": "pass", "refused": "weak"}
 UPGRADE = "Connection: Upgrade"
 WEBSOCKET = ("Upgrade: websocket", f"Sec-WebSocket-Key: {new_key()}", "Sec-WebSocket-Version: 13")
 H2C = ("Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA")
+"""With the settings that whoever asks for it must send (RFC 7540, section 3.2.1)."""
 
 
 def _ignores(peer: Peer, body: bytes = b"hello") -> str:
@@ -32,17 +33,36 @@ def _goes_on(peer: Peer, response: Response) -> str:
 
 @case("http/upgrade/unknown", service="http", requirements=("HTTP-90",), accept=IGNORED)
 def test_unknown(target: Target) -> str:
-    """Protocols that nobody knows, HTTP/2 without TLS, and none at all."""
+    """Protocols that nobody knows, HTTP/2 without its settings, and none at all."""
     requests: Requests = {
         "foo": request("GET", "/", "Upgrade: foo/9", UPGRADE),
         "several": request("GET", "/", "Upgrade: foo/9, bar", UPGRADE),
-        "h2c": request("GET", "/", *H2C),
+        "h2c": request("GET", "/", "Upgrade: h2c", UPGRADE),
         "TLS": request("GET", "/", "Upgrade: TLS/1.0", UPGRADE),
         "HTTP itself": request("GET", "/", "Upgrade: HTTP/2.0", UPGRADE),
         "empty": request("GET", "/", "Upgrade: ", UPGRADE),
         "the option alone": request("GET", "/", UPGRADE),
     }
     return each(target, requests, _ignores, IGNORED)
+
+
+@case(
+    "http/upgrade/h2c",
+    service="http",
+    requirements=("HTTP-90",),
+    accept={**IGNORED, "switched": "info"},
+)
+def test_h2c(target: Target) -> str:
+    """HTTP/2 without TLS is asked for: few servers speak it, and it is no longer in use (RFC 9113, 3.1)."""
+    with target.connect() as peer:
+        peer.send(request("GET", "/", *H2C))
+        response = read(peer)
+        if response.status == 101:
+            same("protocol", [b"h2c"], response.items(b"upgrade"))
+            return "switched"
+        if 400 <= response.status < 500:
+            return "refused"
+        return _goes_on(peer, due(response, OK, b"hello"))
 
 
 @case("http/upgrade/not-in-connection", service="http", requirements=("HTTP-90",), accept=IGNORED)

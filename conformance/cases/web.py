@@ -36,8 +36,8 @@ OUT_OF_PATIENCE = 408
 """The server has waited for more of the request: so it has not refused it."""
 
 TOO_LARGE = dict.fromkeys(("refused-413", "refused-400", "refused-otherwise"), "pass")
-TOO_LARGE |= {"closed": "weak", "waits": "info"}
-"""Announcements of more than any server takes; one without a limit may wait for it."""
+TOO_LARGE |= {"closed": "weak", "waits": "info", "waits-beyond-limit": "weak"}
+"""Announcements of more than any server takes; one without a limit may wait for it, any other should not."""
 
 Stream = bytes | Segments
 
@@ -139,12 +139,12 @@ def answered(*checks: Callable[[Response], None], otherwise: Judge | None = None
 
 
 def too_large(target: Target) -> Judge:
-    """A refusal by 413 or 400, or `waits`, from a target that declares no limit."""
+    """A refusal by 413 or 400, or `waits`; `waits-beyond-limit` from a target that declares a limit."""
 
     def judge(seen: Answers) -> str:
         outcome = refusal(413, 400)(seen)
-        limited = "max_package_size" in target.limits
-        return "waits" if outcome == "no-answer" and not limited else outcome
+        waits = "waits-beyond-limit" if "max_package_size" in target.limits else "waits"
+        return waits if outcome == "no-answer" else outcome
 
     return judge
 

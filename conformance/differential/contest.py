@@ -8,7 +8,6 @@ all the time that an answer may take, and nothing else going on.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from time import monotonic
 
 from conformance.differential.behaviour import Behaviour, agree, behaviour
 from conformance.differential.grammar import SENTINEL, Example, octets
@@ -24,8 +23,8 @@ ABREAST = 24
 A_WHILE = 0.4
 """Seconds for whoever waits, at least."""
 
-SHRINKING = 10.0
-"""Seconds spent on making one disagreement smaller."""
+ROUNDS = 40
+"""Rounds of candidates for making one disagreement smaller: a number, for the time depends on the machine."""
 
 MOST = 10
 """Disagreements of a family that are looked into; after those, one knows that the targets are strangers."""
@@ -54,9 +53,12 @@ class Disagreement:
 
 @dataclass
 class Contest:
-    """Two targets. `unsteady` counts what they disagreed about once, and not again."""
+    """Two targets, and how many seconds a silent one is given at first. `unsteady` counts what they disagreed
+    about once, and not again.
+    """
 
     sides: tuple[Side, Side]
+    a_while: float = A_WHILE
     unsteady: int = 0
 
     def disagreements(self, family: str, examples: Iterable[Example]) -> Iterator[Disagreement]:
@@ -92,7 +94,7 @@ class Contest:
     def _while(self, patient: bool) -> float:
         if patient:
             return max(side.calibration.deadline for side in self.sides)
-        return max(A_WHILE, *(side.calibration.quiet for side in self.sides))
+        return max(self.a_while, *(side.calibration.quiet for side in self.sides))
 
     def _differing(self, examples: Iterable[Example]) -> Iterator[tuple[Example, Pair]]:
         """The examples that the targets do not agree about at first sight."""
@@ -102,7 +104,7 @@ class Contest:
             yield from (each for each in zip(batch, pairs, strict=True) if not agree(*each[1]))
 
     def _alike(self, pair: Pair) -> "Alike":
-        return Alike(self, kinds(pair), monotonic() + SHRINKING)
+        return Alike(self, kinds(pair))
 
     def _settled(self, family: str, example: Example, pair: Pair) -> Disagreement | None:
         """The smallest that shows it still, or the first one where that does not last; None for neither."""
@@ -131,17 +133,18 @@ def kinds(pair: Pair) -> object:
     return [([answer.kind for answer in each.answers], each.ending) for each in pair]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Alike:
-    """A test for candidates, many at once: do the targets disagree in the same way? Not after the `limit`."""
+    """A test for candidates, many at once: do the targets disagree in the same way? Later it says no."""
 
     contest: Contest
     kinds: object
-    limit: float
+    rounds: int = ROUNDS
 
     def __call__(self, candidates: Sequence[Example]) -> list[bool]:
         """For each candidate whether it shows the same."""
-        if monotonic() > self.limit:
+        self.rounds -= 1
+        if self.rounds < 0:
             return [False] * len(candidates)
         pairs, _ = self.contest.play([octets(candidate) for candidate in candidates])
         return [not agree(*pair) and kinds(pair) == self.kinds for pair in pairs]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -14,6 +15,7 @@ from conformance.cases.browsing import (
     REFUSED,
     Visitor,
     ask,
+    dozen,
     due,
     each,
     each_answered,
@@ -109,8 +111,8 @@ def test_endings() -> None:
         greet(peer)
         with pytest.raises(Violation, match="open"):
             over(peer)
-        with pytest.raises(Violation, match="no-answer"):
-            or_end(peer, lambda peer: str(hello(peer)))
+    with target(patient) as mine, mine.connect() as peer, pytest.raises(Violation, match="no-answer"):
+        or_end(peer, lambda peer: str(hello(peer)))
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,12 @@ def test_a_visitor_asks_again_where_an_old_connection_is_gone() -> None:
         greet(visitor)
     with target(answering()) as mine, Visitor(mine) as visitor, pytest.raises(Violation):
         greet(visitor)
+
+
+def test_a_dozen_segments() -> None:
+    segments = dozen(Random(0), bytes(range(100)))
+    assert len(segments) == 12
+    assert b"".join(segments) == bytes(range(100))
 
 
 def test_names_of_files_are_coded() -> None:

@@ -138,12 +138,14 @@ def test_either(handler: Handler, outcome: str) -> None:
         assert family(mine, {"it": GET}, judge, ("answered", *REFUSED)) == outcome
 
 
-@pytest.mark.parametrize(("limits", "outcome"), [({}, "waits"), ({"max_package_size": 9}, "no-answer")])
+@pytest.mark.parametrize(
+    ("limits", "outcome"), [({}, "waits"), ({"max_package_size": 9}, "waits-beyond-limit")]
+)
 def test_too_large(limits: dict[str, int], outcome: str) -> None:
     with target(answering(stays=True), limits) as mine:
         seen = Answers(())
         assert too_large(mine)(seen) == outcome
-        assert family(mine, {"it": GET}, too_large(mine), ("waits", "no-answer")) == outcome
+        assert family(mine, {"it": GET}, too_large(mine), ("waits", "waits-beyond-limit")) == outcome
 
 
 def test_a_judge_for_each() -> None:

@@ -12,7 +12,7 @@ HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
 def origin(forgiving: bool = False) -> Handler:
-    """Requests without a body; refuses what has half a line end in it."""
+    """Requests without a body; refuses what has half a line end in it, and what is incomplete."""
 
     def handler(connection: socket.socket) -> None:
         buffer = b""
@@ -26,6 +26,9 @@ def origin(forgiving: bool = False) -> Handler:
                 connection.sendall(answer(match[1]))
                 if b"Connection: close" in match[1]:
                     return
+            if buffer:
+                connection.sendall(REFUSAL)
+                return
 
     return handler
 

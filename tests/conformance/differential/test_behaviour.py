@@ -36,7 +36,7 @@ def seen(*answers: bytes, stay: bool = False) -> Behaviour:
             connection.recv(1)
 
     with serving(handler) as address, peer(address) as client:
-        watch([client], 0.3)
+        watch([client], 0.3 if stay else 10.0)
         return behaviour(client)
 
 

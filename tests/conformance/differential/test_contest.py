@@ -7,6 +7,8 @@ from conformance.differential.grammar import Piece, examples
 from tests.conformance.differential.origin import origin
 from tests.conformance.servers import QUICK, serving
 
+PATIENT = 10.0  # seconds, for servers that always end a connection
+
 HEAD = Piece("line", b"GET /reflect HTTP/1.1\r\n", b"GET /reflect HTTP/1.1\r\n")
 END = Piece("end", b"\r\n", b"\r\n")
 BARE = (HEAD, Piece("field", b"X-A: 1", b"X-A: 1"), Piece("line end", b"\n", b"\r\n"), END)
@@ -16,7 +18,7 @@ PLAIN = (HEAD, END)
 
 def test_a_disagreement_is_found_once_and_made_small() -> None:
     with serving(origin()) as strict, serving(origin(forgiving=True)) as other:
-        contest = Contest((Side("strict", strict, QUICK), Side("forgiving", other, QUICK)))
+        contest = Contest((Side("strict", strict, QUICK), Side("forgiving", other, QUICK)), PATIENT)
         found = list(contest.disagreements("http/any", [PLAIN, BARE, TWICE]))
     assert [each.stream for each in found] == [b"\n\r\n"]
     assert str(found[0].behaviours[0]) == "refused 400, ended"
@@ -26,7 +28,7 @@ def test_a_disagreement_is_found_once_and_made_small() -> None:
 
 def test_who_does_the_same_agrees() -> None:
     with serving(origin()) as one, serving(origin()) as other:
-        contest = Contest((Side("one", one, QUICK), Side("other", other, QUICK)))
+        contest = Contest((Side("one", one, QUICK), Side("other", other, QUICK)), PATIENT)
         assert list(contest.disagreements("http/fields", examples("http/fields", 30, 0))) == []
 
 
@@ -37,6 +39,6 @@ def test_what_does_not_last_is_counted_and_not_told() -> None:
         origin(forgiving=next(first, False))(connection)
 
     with serving(origin()) as one, serving(at_first) as other:
-        contest = Contest((Side("one", one, QUICK), Side("at first", other, QUICK)))
+        contest = Contest((Side("one", one, QUICK), Side("at first", other, QUICK)), PATIENT)
         assert list(contest.disagreements("http/any", [BARE])) == []
     assert contest.unsteady == 1

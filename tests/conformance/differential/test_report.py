@@ -9,7 +9,7 @@ from conformance import replay
 from conformance.differential import report
 from conformance.differential.contest import Contest, Disagreement, Side
 from tests.conformance.differential.origin import origin
-from tests.conformance.differential.test_contest import BARE
+from tests.conformance.differential.test_contest import BARE, PATIENT
 from tests.conformance.servers import QUICK, serving
 
 FILES = (Path("strict.toml"), Path("forgiving.toml"))
@@ -18,7 +18,7 @@ FILES = (Path("strict.toml"), Path("forgiving.toml"))
 @pytest.fixture(scope="module")
 def found() -> Disagreement:
     with serving(origin()) as one, serving(origin(forgiving=True)) as other:
-        contest = Contest((Side("strict", one, QUICK), Side("forgiving", other, QUICK)))
+        contest = Contest((Side("strict", one, QUICK), Side("forgiving", other, QUICK)), PATIENT)
         return next(contest.disagreements("http/any", [BARE]))
 
 
