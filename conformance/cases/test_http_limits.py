@@ -72,9 +72,10 @@ def test_large_section(target: Target) -> str:
 @case("http/limit/endless-line", service="http", requirements=("HTTP-39", "HTTP-64"), accept=MANY)
 def test_endless_line(target: Target) -> str:
     """Four mebibytes of a field without an end are not collected."""
+    start = b"GET /reflect HTTP/1.1\r\n"  # Host comes with the request behind
     streams: dict[str, Stream] = {
-        "a field": reflected()[:-2] + b"X-A: " + b"a" * (4 * MEBIBYTE),
-        "a name": reflected()[:-2] + b"a" * (4 * MEBIBYTE),
+        "a field": start + b"X-A: " + b"a" * (4 * MEBIBYTE),
+        "a name": start + b"a" * (4 * MEBIBYTE),
     }
     return family(target, streams, refusal(431, 400), MANY)
 

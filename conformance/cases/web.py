@@ -32,6 +32,9 @@ NO_SUCH = (404, 405, 501)
 LENIENT = {**REFUSED, "answered": "weak"}
 """Requests that are wrong, and that a server may repair as long as it keeps its place in the stream."""
 
+OUT_OF_PATIENCE = 408
+"""The server has waited for more of the request: so it has not refused it."""
+
 TOO_LARGE = dict.fromkeys(("refused-413", "refused-400", "refused-otherwise"), "pass")
 TOO_LARGE |= {"closed": "weak", "waits": "info", "waits-beyond-limit": "weak"}
 """Announcements of more than any server takes; one without a limit may wait for it, any other should not."""
@@ -90,7 +93,8 @@ def _is_over(responses: Sequence[Response]) -> bool:
 
 def refusal(*statuses: int) -> Judge:
     """How a stream was refused: `refused-STATUS` for one of these, or `refused-otherwise`, and then the end;
-    `closed` for an end without a word. Else `answered`, `answered-behind`, `left-open`, or `no-answer`.
+    `closed` for an end without a word. Else `answered`, `answered-behind`, `left-open`, or `no-answer`, to
+    which a 408 comes late.
     """
 
     def judge(seen: Answers) -> str:
@@ -103,6 +107,8 @@ def refusal(*statuses: int) -> Judge:
         if seen.ending == "open" and not seen.responses[0].closes:
             return "left-open"
         status = seen.responses[0].status
+        if status == OUT_OF_PATIENCE:
+            return "no-answer"
         return f"refused-{status}" if status in statuses else "refused-otherwise"
 
     return judge

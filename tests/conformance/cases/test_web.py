@@ -97,6 +97,7 @@ def test_refusals(handler: Handler, outcome: str) -> None:
         (answering(response(404), LAST), "answered"),
         (answering(BAD, stays=True), "left-open"),
         (answering(stays=True), "no-answer"),
+        (answering(response(408)), "no-answer"),
         (answering(BAD[:-3]), "fin"),
         (answering(b"nonsense\r\n\r\n"), "wrong-answer"),
     ],
