@@ -33,6 +33,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "pipe",
             "quota",
             "sender",
+            "sessions",
             "socketfile",
             "status",
             "switch",
@@ -40,6 +41,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "tls",
             "tls_layer",
             "udp",
+            "uploads",
         }
     ),
     frozenset({"worker"}),
@@ -54,7 +56,7 @@ floors themselves read nothing of it but the version. What stands nowhere here f
 """
 
 IMPURE = frozenset({"asyncio", "os", "random", "selectors", "socket", "ssl", "threading", "time"})
-GUARDED = frozenset({"uvloop", "aiosmtpd", "cronsim", "setproctitle", "websockets"})
+GUARDED = frozenset({"uvloop", "aiosmtpd", "cronsim", "redis", "setproctitle", "websockets"})
 """Third-party modules that `refworker` may import where they are wanted, never merely by being imported
 itself.
 """

@@ -92,7 +92,7 @@ class Reader:
         self._state, self._parts = State.PREAMBLE, 0
         self._max_parts, self._max_head = max_parts, max_head
 
-    def feed(self, data: bytes) -> list[Item]:
+    def feed(self, data: bytes | memoryview) -> list[Item]:
         """Take some octets, give what they complete. Raises Malformed."""
         self._buffer += data
         items: list[Item] = []
