@@ -6,6 +6,7 @@ from refworker.address import AddressError
 from refworker.client import AsyncTcpConnection
 from refworker.connection import TcpConnection
 from refworker.cron import cron
+from refworker.protocols.http import Chunk, Limits, Request, Response, ServerSentEvents
 from refworker.protocols.registry import register_protocol
 from refworker.protocols.websocket import Deflate
 from refworker.quota import Quota
@@ -32,9 +33,14 @@ __all__ = [
     "AddressError",
     "AsyncTcpConnection",
     "AsyncUdpConnection",
+    "Chunk",
     "Deflate",
     "Dispatcher",
+    "Limits",
     "Quota",
+    "Request",
+    "Response",
+    "ServerSentEvents",
     "ServiceStatus",
     "Status",
     "TaskError",

@@ -21,7 +21,7 @@ LINGER_AT_STOP = 0.2  # seconds at most, for the FIN of a peer that has been tol
 
 NORMAL, GOING_AWAY = 1000, 1001  # why it ends, for protocols that tell (RFC 6455 section 7.4.1; LIFE-078)
 
-ENDED, SUSPENDED = 2, 8
+ENDED, SUSPENDED = 2, 32
 """Why a connection is stalled: its end, and a count of suspended handlers (see also `connection.py`)."""
 
 
@@ -141,9 +141,7 @@ class Closing(Manners):
             return self.destroy()
         if self._stalled & ENDED:
             return None  # only the first call counts
-        last = b""
-        if data is not None:
-            last = as_bytes(data) if raw else self._codec.encode(data)
+        last = as_bytes(data) if raw and data is not None else self._codec.final(data)
         return self._finish(status, last, self._goodbye(code, reason))
 
     def _goodbye(self, code: int | None = None, reason: str = "") -> bytes:

@@ -32,6 +32,7 @@ from refworker.callbacks import Callback, ConnectionCallbacks, Function, logger,
 from refworker.connection import TcpConnection
 from refworker.idle import watch_of
 from refworker.listener import check, explained, listen, parse, port_of
+from refworker.protocols.http import Limits
 from refworker.protocols.registry import Factory
 from refworker.protocols.websocket import Wish
 from refworker.quota import Quota
@@ -105,6 +106,7 @@ class Worker(ConnectionCallbacks):
         auth_timeout: float | None = None,
         life: str = "bytes",
         deflate: Wish = True,
+        limits: Limits | None = None,
         **callbacks: Any,
     ) -> None:
         """Take notes; nothing is opened yet.
@@ -124,8 +126,9 @@ class Worker(ConnectionCallbacks):
         for `ping_interval` is sent a Ping, and closed if that goes on for as long again, or until
         `idle_timeout`. Who is not known for whom he is by `connection.confirm()` within `auth_timeout` is
         closed. WebSockets compress where the client offers it, with little memory; `deflate=Deflate(…)` says
-        how, `deflate=False` not to. Raises AddressError for an address that cannot be meant, TypeError for an
-        unknown callback, ValueError for options that do not go together.
+        how, `deflate=False` not to. `limits` are for HTTP: sizes and times. Raises AddressError for an
+        address that cannot be meant, TypeError for an unknown callback, ValueError for options that do not go
+        together.
         """
         if count < 1:
             raise ValueError(f"count is the number of processes, at least 1, not {count}")
@@ -140,7 +143,7 @@ class Worker(ConnectionCallbacks):
         self._target: Address | None = None
         self._codec: Factory | None = None
         if address:
-            self._target, self._codec = parse(address, protocol, transport, deflate)
+            self._target, self._codec = parse(address, protocol, transport, deflate, limits)
             check(self._target, reuse_port, socket_mode)
             if ping_interval is not None and self._target.scheme not in ("websocket", "wss"):
                 raise ValueError(f"{address!r} has no Ping, as WebSockets have; use idle_timeout instead")

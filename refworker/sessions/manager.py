@@ -79,7 +79,7 @@ class Sessions:
         return self._opened(key, self.store.read(key) if key else "")
 
     async def _awaited(self, key: str | None) -> Session:
-        return self._opened(key, await self.store.read(key) if key else "")
+        return self._opened(key, (await self.store.read(key)) if key else "")
 
     def _opened(self, key: str | None, text: str | None) -> Session:
         if key and text:

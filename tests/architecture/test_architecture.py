@@ -19,6 +19,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "address",
+            "answering",
             "callbacks",
             "client",
             "closing",
@@ -49,7 +50,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"tasks"}),
     frozenset({"components"}),
     frozenset({"__init__"}),
-    frozenset({"__main__", "examples", "probe", "testee"}),
+    frozenset({"__main__", "examples", "probe", "testee", "testee_http"}),
 )
 """From the ground up: the modules of `refworker`. The package gathers the names of all floors for users; the
 floors themselves read nothing of it but the version. What stands nowhere here fails.

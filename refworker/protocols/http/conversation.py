@@ -1,0 +1,261 @@
+"""The server's side of a connection: requests in, answers out, one exchange after the other (RFC 9112).
+
+`feed` is a generator that reads no further than the connection has come: behind a request that is not
+answered yet it gives `WAIT`, so that answers leave in the order of their requests whatever the handlers do,
+and nothing of what follows is read before it is known whether the connection goes on. What the handler
+answers comes back through `encode`, which therefore knows what was asked.
+
+Nothing here knows the time: the connection says it.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Protocol
+
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Event, Signal
+from refworker.protocols.http.bodies import Chunked, Sized
+from refworker.protocols.http.framing import (
+    CHUNKS,
+    END,
+    WHOLE,
+    Answer,
+    answer,
+    piece,
+    piece_of,
+    refusal,
+    short_answer,
+)
+from refworker.protocols.http.grammar import Refused
+from refworker.protocols.http.heads import Head, head_of
+from refworker.protocols.http.limits import Limits
+from refworker.protocols.http.pieces import HeadInPieces
+from refworker.protocols.http.request import Request
+from refworker.protocols.http.response import Chunk, Response
+
+
+class Wait(Signal):
+    """Nothing more is given until what was asked is answered: then `answered()` is called."""
+
+    __slots__ = ()
+
+
+class Upgrade(Signal):
+    """A WebSocket was asked for, and this connection speaks it: everything from this request on is its."""
+
+    __slots__ = ()
+
+
+DEFAULTS = Limits()
+WAIT, UPGRADE = Wait(), Upgrade()
+MISTAKE = Response(500, {"Content-Type": "text/plain; charset=utf-8"}, "the service made a mistake\n")
+CONTINUE = Event("on_continue", reply=b"HTTP/1.1 100 Continue\r\n\r\n")
+
+HEAD_STAGE, BODY_STAGE, NEXT_STAGE = "head", "body", "request"
+
+
+class Host(Protocol):
+    """What a conversation wants to know of its connection."""
+
+    draining: bool
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether it speaks WebSocket, too."""
+
+    def date(self) -> bytes:
+        """The time, as a Date field has it."""
+
+    def moment(self) -> float:
+        """The time in seconds, of any clock that only goes forward."""
+
+    def answered(self) -> None:
+        """What `WAIT` was given for has come."""
+
+
+class HttpServer:
+    """Messages are `Request`; what is sent is a `Response`, a `Chunk`, an event, or whatever makes a body."""
+
+    __slots__ = (
+        "_answering", "_closing", "_data", "_head", "_host", "_limits", "_pieces", "_position", "_reader",
+        "_stream", "_waiting", "_websocket", "max_package_size", "since",
+    )  # fmt: skip
+    name: ClassVar[str] = "HTTP"
+    suffix: ClassVar[bytes | None] = None
+    alike: ClassVar[bool] = False
+    paced: ClassVar[bool] = True
+    opening, patient = b"", False
+
+    def __init__(
+        self,
+        host: Host,
+        max_package_size: int = MAX_PACKAGE_SIZE,
+        limits: Limits = DEFAULTS,
+        websocket: Callable[[int], Codec] | None = None,
+    ) -> None:
+        """`websocket` makes the codec of what a client may ask for instead, from a `max_package_size`."""
+        self.max_package_size = max_package_size
+        self._host = host
+        self._limits = limits
+        self._websocket = websocket
+        self._data, self._position = b"", 0  # the chunk, and how far it is read
+        self._pieces: HeadInPieces | None = None  # a head that is not whole yet
+        self._head: Head | None = None  # of the body that is under way
+        self._reader: Sized | Chunked | None = None
+        self._answering: Head | None = None  # what was asked and is not answered
+        self._stream = WHOLE  # what follows the head of the answer that is under way
+        self._closing = self._waiting = False
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """The requests that `data` completes, each when the one before it is answered."""
+        self._data, self._position = data, 0
+        try:
+            while (item := self._next()) is not None:
+                yield item
+                if item is UPGRADE:
+                    return
+                if self._answering is not None:
+                    self._waiting = True
+                    yield WAIT
+                    self._waiting = False
+                if self._closing:
+                    yield Close()
+                    return
+        except Refused as refused:
+            yield self._refusal(refused)
+
+    def _next(self) -> Any:
+        """The next item, None where more bytes are needed. Raises Refused."""
+        if self._position >= len(self._data):
+            return None
+        if self._reader:
+            return self._read_body(self._reader)
+        head = self._read_head()
+        if head is None:
+            return None
+        if head.length or head.chunked:
+            return self._begin_body(head)
+        if head.upgrades and self._host.upgrades:
+            self._data, self._position = head.raw + self._data[self._position :], 0
+            return UPGRADE
+        self._answering = head
+        return Request(head)
+
+    def _read_head(self) -> Head | None:
+        data, start = self._data, self._position
+        if not self._pieces:
+            if data.startswith(b"\r\n", start):  # one empty line (RFC 9112 section 2.2)
+                start += 2
+            end = data.find(b"\r\n\r\n", start) + 4
+            if end >= 4:
+                self._position = end
+                return head_of(data[start:end], self._limits)
+            self._pieces = HeadInPieces(self._limits)
+        if not self._pieces.feed(data[self._position :]):
+            self._position = len(data)
+            return None
+        pieces, self._pieces = self._pieces, None
+        self._data, self._position = pieces.rest, 0
+        return head_of(pieces.text, self._limits)
+
+    def _begin_body(self, head: Head) -> Any:
+        if head.length > self.max_package_size:
+            self._head = head
+            raise Refused(413, f"the body is larger than {self.max_package_size} bytes")
+        self._head = head
+        self._reader = Chunked(self.max_package_size, self._limits) if head.chunked else Sized(head.length)
+        return CONTINUE if head.expects else self._next()
+
+    def _read_body(self, reader: Sized | Chunked) -> Request | None:
+        self._position = reader.take(self._data, self._position)
+        if not reader.is_whole():
+            return None
+        head, self._head, self._reader = self._head, None, None
+        assert head
+        self._answering = head
+        return Request(head, reader.whole(), reader.trailers)
+
+    def _refusal(self, refused: Refused) -> Close:
+        mute = self._head.is_head if self._head else False
+        reply = refusal(refused.status, str(refused), self._host.date(), mute)
+        return Close(reply, f"http: {refused.status}: {refused}")
+
+    def upgraded(self) -> Codec:
+        """What reads the bytes from the request on that asked for a WebSocket."""
+        assert self._websocket
+        return self._websocket(self.max_package_size)
+
+    def unread(self, items: list[Any], handled: int, chunk: bytes) -> bytes:
+        """The bytes behind the request that was given last (TCP-022)."""
+        return self._data[self._position :]
+
+    def unfinished(self) -> int:
+        """Bytes of a request that is under way."""
+        if self._reader:
+            return max(self._reader.size, 1)
+        return len(self._pieces) if self._pieces else 0
+
+    def overdue(self) -> Close | None:
+        """Never at the beginning."""
+        return None
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    @property
+    def owes(self) -> bool:
+        """Whether something was asked and is not answered."""
+        return self._answering is not None
+
+    def encode(self, message: Any) -> bytes:
+        """The answer to what was asked, or a piece of it. Raises ValueError where nothing was asked,
+        TypeError or ValueError for what cannot be sent.
+        """
+        head = self._answering
+        if head is None:
+            raise ValueError("http: nothing was asked that is not answered already")
+        if self._stream != WHOLE:
+            return self._go_on(message)
+        closes = self._closing or self._host.draining
+        make = answer if isinstance(message, Response) else short_answer
+        return self._begin(make(message, head, self._host.date(), closes), message)
+
+    def _begin(self, made: Answer, message: Any) -> bytes:
+        interim = isinstance(message, Response) and message.status < 200
+        if not interim:
+            self._stream, self._closing = made.follows, made.closes
+            if made.follows == WHOLE:
+                self._answered()
+        return made.data
+
+    def _go_on(self, message: Any) -> bytes:
+        data = piece_of(message)
+        if data or not isinstance(message, Chunk):
+            return piece(data, self._stream)
+        return self._end_stream()
+
+    def _end_stream(self) -> bytes:
+        last = END if self._stream == CHUNKS else b""
+        self._stream = WHOLE
+        self._answered()
+        return last
+
+    def _answered(self) -> None:
+        self._answering = None
+        if self._waiting:
+            self._host.answered()
+
+    def final(self, message: Any = None) -> bytes:
+        """The last that is said: as `encode`, and the end of a stream that is under way."""
+        self._closing = True
+        data = b"" if message is None else self.encode(message)
+        return data + (self._end_stream() if self._stream != WHOLE else b"")
+
+    def apology(self) -> bytes | None:
+        """The answer to a request whose handler failed; None where one is under way already."""
+        if self._answering is None or self._stream != WHOLE:
+            return None
+        return self.encode(MISTAKE)
+
+    def farewell(self, code: int = 1000, reason: str = "") -> bytes:
+        """Nothing: `Connection: close` has said it."""
+        return b""

@@ -1,0 +1,156 @@
+"""What a handler answers: a `Response`, or pieces of one that is under way (manual: http/response; HAPI-004,
+HAPI-005, HAPI-010).
+
+A response knows its status, its fields and its body. How it is framed is decided for the request that it
+answers, in `framing.py`: the application's own Content-Length, Transfer-Encoding and Connection are wishes.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Self
+
+from refworker.protocols.base import as_bytes
+from refworker.protocols.http.grammar import NAME, SENDABLE
+
+HTML = "text/html;charset=utf-8"
+"""What a body is that says nothing else of itself."""
+
+FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "date"})
+"""Fields that are made for each answer, and not taken over."""
+
+REASONS = {status.value: status.phrase for status in HTTPStatus}
+
+Value = str | Sequence[str]
+"""One value, or one for each of several lines."""
+
+KEPT = 4096
+_lines: dict[tuple[str, str], bytes] = {}
+_status_lines: dict[tuple[int, str | None], bytes] = {}
+
+
+class Response:
+    """Status, fields and body. Names are compared without regard to case; what would break its line is left
+    out.
+    """
+
+    __slots__ = ("__dict__", "body", "headers", "reason", "status")
+
+    def __init__(
+        self, status: int = 200, headers: Mapping[str, Value] | None = None, body: Any = b""
+    ) -> None:
+        self.status = status
+        self.headers: dict[str, Value] = dict(headers) if headers else {}
+        self.body = body
+        self.reason: str | None = None
+        """In place of the usual phrase."""
+
+    def header(self, name: str, value: Value) -> Self:
+        """Set a field, in place of what it was."""
+        self.without_header(name)
+        self.headers[name] = value
+        return self
+
+    with_header = header
+
+    def with_headers(self, headers: Mapping[str, Value]) -> Self:
+        """Set several fields."""
+        for name, value in headers.items():
+            self.header(name, value)
+        return self
+
+    def without_header(self, name: str) -> Self:
+        """Take a field out."""
+        for known in [known for known in self.headers if known.lower() == name.lower()]:
+            del self.headers[known]
+        return self
+
+    def with_status(self, status: int, reason: str | None = None) -> Self:
+        """Set the status, and another phrase than the usual one."""
+        self.status, self.reason = status, reason
+        return self
+
+    def with_body(self, body: Any) -> Self:
+        """Set the body."""
+        self.body = body
+        return self
+
+    def get_header(self, name: str) -> Value | None:
+        """What a field is, None where there is none."""
+        found = [value for known, value in self.headers.items() if known.lower() == name.lower()]
+        return found[0] if found else None
+
+    def get_headers(self) -> dict[str, Value]:
+        """All fields."""
+        return self.headers
+
+    def get_status_code(self) -> int:
+        """The status."""
+        return self.status
+
+    def raw_body(self) -> bytes:
+        """The body as it will be sent."""
+        return payload_of(self.body)
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}>"
+
+
+class Chunk:
+    """A piece of a response that was begun with `Transfer-Encoding: chunked`; an empty one is its end."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: Any = b"") -> None:
+        self.data = as_bytes(data)
+
+
+def payload_of(body: Any) -> bytes:
+    """The bytes of a body: as of every message, and nothing for None. Raises TypeError."""
+    return b"" if body is None else as_bytes(body)
+
+
+def status_line(status: int, reason: str | None) -> bytes:
+    """The first line. Raises ValueError for what is no status."""
+    line = _status_lines.get((status, reason))
+    if line is None:
+        if not 100 <= status <= 999:
+            raise ValueError(f"a status has three digits, not {status}")
+        phrase = reason if reason is not None and SENDABLE.fullmatch(reason) else REASONS.get(status, "")
+        line = f"HTTP/1.1 {status} {phrase}\r\n".encode("latin-1", "replace")
+        remember(_status_lines, (status, reason), line)
+    return line
+
+
+def field_line(name: str, value: str) -> bytes:
+    """One line of a head; nothing for a name that is no token, and for a value that would break its line."""
+    line = _lines.get((name, value))
+    if line is None:
+        good = NAME.fullmatch(name) and SENDABLE.fullmatch(value)
+        line = f"{name}: {value.strip()}\r\n".encode() if good else b""
+        remember(_lines, (name, value), line)
+    return line
+
+
+def remember(cache: dict[Any, bytes], key: Any, line: bytes) -> None:
+    """Keep a line, and never more of them than is good."""
+    if len(cache) >= KEPT:
+        cache.clear()
+    cache[key] = line
+
+
+def lines_of(headers: Mapping[str, Value]) -> tuple[bytes, dict[str, str]]:
+    """The lines of all fields but those about framing; and the values of those, and of Content-Type, by names
+    in lower case.
+    """
+    lines: list[bytes] = []
+    wishes: dict[str, str] = {}
+    for name, value in headers.items():
+        lower = name.lower()
+        if lower in FRAMING:
+            wishes[lower] = value if isinstance(value, str) else ",".join(value)
+            continue
+        if lower == "content-type":
+            wishes[lower] = str(value)
+        values = [value] if isinstance(value, str) else value
+        lines += [field_line(name, str(each)) for each in values]
+    return b"".join(lines), wishes
