@@ -49,6 +49,22 @@ class Answering(Switching):
         """Whether a client of HTTP may ask for a WebSocket: where `on_websocket_message` is set."""
         return bool(self.on_websocket_message)
 
+    def due(self) -> float | None:
+        """When the peer should have said what it is waited for; None where nobody waits. While it is this
+        side that is waited for, or the peer is still reading, the time stands still.
+        """
+        codec: Any = self._codec
+        if not codec.paced:
+            return None
+        if self.is_busy() or self._congested:
+            codec.since = monotonic()
+        return float(codec.due())
+
+    def expire(self) -> None:
+        """Close, if what was due has not come."""
+        if overdue := self._codec.overdue():
+            self._obey(overdue)
+
     def answered(self) -> None:
         """The codec has got what it waited for; go on when whoever sent it is done."""
         asyncio.get_running_loop().call_soon(self._turn)
@@ -96,6 +112,14 @@ class Answering(Switching):
 
     def _failed(self, what: str) -> bool:
         """Say so, and end the connection, unless there is an answer; the connection knows how."""
+        raise NotImplementedError
+
+    def is_busy(self) -> bool:
+        """Whether it is not the peer that is waited for; the connection knows it."""
+        raise NotImplementedError
+
+    def _obey(self, signal: Signal) -> None:
+        """What a codec says beside messages; the connection knows how."""
         raise NotImplementedError
 
     def _await(self, result: Any) -> None:

@@ -117,16 +117,12 @@ class TcpConnection(Closing, asyncio.Protocol):
             self._watch.begin(self)
         self._say_first()
         if self._codec.overdue():
-            self._deadline(self.handshake_timeout, self._expect_opening)
+            self._deadline(self.handshake_timeout, self.expire)
         self._handle([Event("on_connect")])
 
     def _say_first(self) -> None:
         if self._codec.opening:
             self._write(self._codec.opening)
-
-    def _expect_opening(self) -> None:
-        if overdue := self._codec.overdue():
-            self._obey(overdue)
 
     def data_received(self, data: bytes) -> None:
         """One chunk: parse, handle, and write what was said meanwhile."""

@@ -61,6 +61,13 @@ def parse(
         raise AddressError(f"{address!r}: {problem}") from None
 
 
+def pace_of(target: Address | None, limits: Limits | None) -> float | None:
+    """The shortest time that a protocol itself gives its clients, in seconds; None where it gives all they
+    want.
+    """
+    return (limits or Limits()).shortest if target and target.scheme == "http" else None
+
+
 def check(target: Address, reuse_port: bool, socket_mode: int | None) -> None:
     """Whether these may be asked of such an address. Raises ValueError."""
     if target.transport == "unix" and reuse_port:

@@ -31,7 +31,7 @@ from refworker.address import Address
 from refworker.callbacks import Callback, ConnectionCallbacks, Function, logger, set_callbacks
 from refworker.connection import TcpConnection
 from refworker.idle import watch_of
-from refworker.listener import check, explained, listen, parse, port_of
+from refworker.listener import check, explained, listen, pace_of, parse, port_of
 from refworker.protocols.http import Limits
 from refworker.protocols.registry import Factory
 from refworker.protocols.websocket import Wish
@@ -137,7 +137,6 @@ class Worker(ConnectionCallbacks):
         self.user, self.group, self.quota = user, group, quota or Quota()
         self.reuse_port, self.reloadable = reuse_port, reloadable
         self.v6_only, self.socket_mode = v6_only, socket_mode
-        self.watch = watch_of(idle_timeout, ping_interval, auth_timeout, life)
         self.id = 0
         self.connections: dict[int, TcpConnection] = {}
         self._target: Address | None = None
@@ -147,6 +146,8 @@ class Worker(ConnectionCallbacks):
             check(self._target, reuse_port, socket_mode)
             if ping_interval is not None and self._target.scheme not in ("websocket", "wss"):
                 raise ValueError(f"{address!r} has no Ping, as WebSockets have; use idle_timeout instead")
+        pace = pace_of(self._target, limits)
+        self.watch = watch_of(idle_timeout, ping_interval, auth_timeout, life, pace)
         self._ssl_options = options_of(
             address, self._target.transport if self._target else "", context, ssl_context
         )

@@ -75,8 +75,8 @@ class HttpServer:
     """Messages are `Request`; what is sent is a `Response`, a `Chunk`, an event, or whatever makes a body."""
 
     __slots__ = (
-        "_answering", "_closing", "_data", "_head", "_host", "_limits", "_pieces", "_position", "_reader",
-        "_stream", "_waiting", "_websocket", "max_package_size", "since",
+        "_answering", "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position",
+        "_reader", "_stream", "_waiting", "_websocket", "max_package_size", "since",
     )  # fmt: skip
     name: ClassVar[str] = "HTTP"
     suffix: ClassVar[bytes | None] = None
@@ -103,6 +103,9 @@ class HttpServer:
         self._answering: Head | None = None  # what was asked and is not answered
         self._stream = WHOLE  # what follows the head of the answer that is under way
         self._closing = self._waiting = False
+        self._fresh = True  # nothing was asked yet
+        self.since = host.moment()
+        """When that began which the peer is waited for: a head, a body, or any request."""
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -123,6 +126,8 @@ class HttpServer:
                     return
         except Refused as refused:
             yield self._refusal(refused)
+        if not (self._reader or self._pieces):
+            self.since = self._host.moment()
 
     def _next(self) -> Any:
         """The next item, None where more bytes are needed. Raises Refused."""
@@ -133,6 +138,7 @@ class HttpServer:
         head = self._read_head()
         if head is None:
             return None
+        self._fresh = False
         if head.length or head.chunked:
             return self._begin_body(head)
         if head.upgrades and self._host.upgrades:
@@ -150,7 +156,7 @@ class HttpServer:
             if end >= 4:
                 self._position = end
                 return head_of(data[start:end], self._limits)
-            self._pieces = HeadInPieces(self._limits)
+            self._pieces, self.since = HeadInPieces(self._limits), self._host.moment()
         if not self._pieces.feed(data[self._position :]):
             self._position = len(data)
             return None
@@ -162,7 +168,7 @@ class HttpServer:
         if head.length > self.max_package_size:
             self._head = head
             raise Refused(413, f"the body is larger than {self.max_package_size} bytes")
-        self._head = head
+        self._head, self.since = head, self._host.moment()
         self._reader = Chunked(self.max_package_size, self._limits) if head.chunked else Sized(head.length)
         return CONTINUE if head.expects else self._next()
 
@@ -195,9 +201,20 @@ class HttpServer:
             return max(self._reader.size, 1)
         return len(self._pieces) if self._pieces else 0
 
+    def due(self) -> float:
+        """When the peer should have said what it is waited for."""
+        if self._reader:
+            return self.since + self._limits.body_timeout + self._reader.size / self._limits.min_body_rate
+        is_head = self._pieces or self._fresh
+        return self.since + (self._limits.header_timeout if is_head else self._limits.keepalive_timeout)
+
     def overdue(self) -> Close | None:
-        """Never at the beginning."""
-        return None
+        """The end for a peer that has not said it; a refusal, where it has begun to (RFC 9110 section
+        15.5.9).
+        """
+        if self._host.moment() < self.due():
+            return None
+        return self._refusal(Refused(408, "it took too long")) if self.unfinished() else Close()
 
     # -- writing -----------------------------------------------------------------------------------
 

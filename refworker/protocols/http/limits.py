@@ -30,5 +30,11 @@ class Limits:
     """For the first byte of the next request; longer than the usual proxy keeps an idle connection, so that
     none is closed just when it is used again.
     """
+
+    @property
+    def shortest(self) -> float:
+        """The shortest of these times."""
+        return min(self.header_timeout, self.body_timeout, self.keepalive_timeout)
+
     heads: dict[bytes, Any] = field(default_factory=dict, compare=False, repr=False)
     """Heads that have been read under these limits, by their bytes: see `heads.py`."""
