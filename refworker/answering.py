@@ -103,9 +103,9 @@ class Answering(Switching):
         if result is not None and self._codec.owes and self.send(result) is False:
             self._apologize()
 
-    def _apologize(self) -> bool:
+    def _apologize(self, problem: BaseException | None = None) -> bool:
         """Answer for a handler that failed; whether that was possible."""
-        words = self._codec.apology() if self.status is ESTABLISHED else None
+        words = self._codec.apology(problem) if self.status is ESTABLISHED else None
         if words is not None:
             self._write(words)
         return words is not None

@@ -165,7 +165,7 @@ class Closing(Manners):
 
     def _shut(self) -> None:
         """Everything is said: FIN, unless the peer's farewell is still to come, or its FIN comes first."""
-        if self.status is CLOSED:
+        if self.status is CLOSED or self._delivery:
             return
         items, _, done = self._kept()
         if self._farewell:  # the answer may be among what nobody will handle any more
@@ -178,6 +178,10 @@ class Closing(Manners):
             self._deadline(self.farewell_timeout, self._release)
         else:
             self._say_goodbye()
+
+    def _shut_late(self) -> None:
+        if self._stalled & ENDED:
+            self._shut()
 
     def _say_goodbye(self) -> None:
         try:
@@ -219,6 +223,7 @@ class Closing(Manners):
         self._stalled |= ENDED
         self._room = None
         self._kept()
+        self._let_go()
         self._backlog.clear()
         if self._timer:
             self._timer.cancel()

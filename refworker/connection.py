@@ -11,6 +11,7 @@ unparsed, and reading stops, so that nothing queues without bound.
 """
 
 import asyncio
+import sys
 from collections.abc import Iterable
 from itertools import count, islice
 from time import monotonic
@@ -23,6 +24,7 @@ from refworker.endpoints import is_readable, tune
 from refworker.idle import Watch
 from refworker.pipe import join
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Event, Signal
+from refworker.protocols.http.grammar import Refused
 from refworker.protocols.registry import Factory
 from refworker.sender import CLOSED, ESTABLISHED
 from refworker.status import Status, statistics
@@ -268,10 +270,14 @@ class TcpConnection(Closing, asyncio.Protocol):
         if not task.cancelled() and (problem := task.exception()):
             self._failed("async handler", problem)
 
-    def _failed(self, what: str, problem: BaseException | bool = True) -> bool:
+    def _failed(self, what: str, problem: BaseException | None = None) -> bool:
         """Say so, and end the connection, unless the protocol has an answer for it; whether it has."""
-        logger.error("connection %d: %s failed", self.id, what, exc_info=problem)
-        if self._apologize():
+        problem = problem or sys.exception()
+        if isinstance(problem, Refused):
+            logger.warning("connection %d from %s: %s", self.id, self.get_remote_address(), problem)
+        else:
+            logger.error("connection %d: %s failed", self.id, what, exc_info=problem)
+        if self._apologize(problem):
             return True
         self.destroy() if self._codec.owes else self.close()  # half an answer must not look whole
         return False

@@ -11,11 +11,17 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote
 
 from refworker import Chunk, Limits, Request, Response, ServerSentEvents, TcpConnection
+from refworker.components.static import StaticFiles
+from refworker.sessions import FileStore, Sessions
+from refworker.uploads import Upload
 
 Handler = Callable[[TcpConnection, Request], Any]
 
 ROUTES: dict[str, dict[str, Handler]] = {}
 """Path -> method -> handler; the method `*` stands for every one."""
+
+FILES = StaticFiles(folder, prefix="/static") if (folder := os.environ.get("STATIC_DIR")) else None
+"""What is below `/static/`."""
 
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
@@ -35,6 +41,8 @@ def route(path: str, method: str = "GET") -> Callable[[Handler], Handler]:
 
 def serve(connection: TcpConnection, request: Request) -> Any:
     """Find the handler: 404 for a path that is not there, 405 for a method that it does not have."""
+    if FILES and request.path.startswith("/static/"):
+        return FILES(connection, request)
     methods = ROUTES.get(unquote(request.path))
     if methods is None:
         return Response(404, TEXT, "there is nothing here\n")
@@ -130,6 +138,41 @@ async def sleep(connection: TcpConnection, ms: int) -> Response:
 def throw(connection: TcpConnection, request: Request) -> NoReturn:
     """An error that nobody expects."""
     raise RuntimeError("thrown on purpose")
+
+
+@route("/upload", "POST")
+def upload(connection: TcpConnection, request: Request) -> Response:
+    """What came, part by part."""
+    if request.media_type[0] != "multipart/form-data":
+        return Response(415, TEXT, "send a form: multipart/form-data\n")
+    return Response.json([described(part) for part in request.parts])
+
+
+def described(part: Upload) -> dict[str, Any]:
+    """One part of a form."""
+    digest = hashlib.sha256(part.read()).hexdigest()
+    return {
+        "name": part.field, "filename": part.name, "type": part.type, "length": part.size, "sha256": digest
+    }  # fmt: skip
+
+
+@route("/session")
+def session(connection: TcpConnection, request: Request) -> Response:
+    """How many requests this client has made."""
+    visits = request.session()
+    visits.set("count", visits.get("count", 0) + 1)
+    return Response(200, TEXT, visits.get("count"))
+
+
+@route("/cookies")
+def cookies(connection: TcpConnection, request: Request) -> Response:
+    """Those that came, and one more to keep."""
+    return Response.json(request.cookie()).cookie("a", "1", path="/", http_only=True, same_site="Lax")
+
+
+def sessions() -> Sessions:
+    """In the folder SESSION_DIR, where one is named."""
+    return Sessions(FileStore(os.environ.get("SESSION_DIR")))
 
 
 def limits() -> Limits:

@@ -37,11 +37,13 @@ from refworker.protocols.registry import Factory
 from refworker.protocols.websocket import Wish
 from refworker.quota import Quota
 from refworker.sender import broadcast
+from refworker.sessions import Sessions
 from refworker.socketfile import SocketFile, file_of
 from refworker.status import statistics
 from refworker.tls import Options, TlsError, options_of, server_context
 from refworker.tls_layer import TlsLayer
 from refworker.udp import Mailbox
+from refworker.uploads import Uploads
 
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors of `accept` that time cures: the connection waits in the kernel's queue meanwhile."""
@@ -107,6 +109,8 @@ class Worker(ConnectionCallbacks):
         life: str = "bytes",
         deflate: Wish = True,
         limits: Limits | None = None,
+        sessions: Sessions | None = None,
+        uploads: Uploads | None = None,
         **callbacks: Any,
     ) -> None:
         """Take notes; nothing is opened yet.
@@ -126,9 +130,10 @@ class Worker(ConnectionCallbacks):
         for `ping_interval` is sent a Ping, and closed if that goes on for as long again, or until
         `idle_timeout`. Who is not known for whom he is by `connection.confirm()` within `auth_timeout` is
         closed. WebSockets compress where the client offers it, with little memory; `deflate=Deflate(…)` says
-        how, `deflate=False` not to. `limits` are for HTTP: sizes and times. Raises AddressError for an
-        address that cannot be meant, TypeError for an unknown callback, ValueError for options that do not go
-        together.
+        how, `deflate=False` not to. `limits` are for HTTP: sizes and times; `sessions` and
+        `uploads` say how it keeps those, else they are in files among the temporary ones. Raises AddressError
+        for an address that cannot be meant, TypeError for an unknown callback, ValueError for options that do
+        not go together.
         """
         if count < 1:
             raise ValueError(f"count is the number of processes, at least 1, not {count}")
@@ -137,6 +142,7 @@ class Worker(ConnectionCallbacks):
         self.user, self.group, self.quota = user, group, quota or Quota()
         self.reuse_port, self.reloadable = reuse_port, reloadable
         self.v6_only, self.socket_mode = v6_only, socket_mode
+        self.sessions, self.uploads = sessions, uploads
         self.id = 0
         self.connections: dict[int, TcpConnection] = {}
         self._target: Address | None = None

@@ -110,8 +110,8 @@ class Codec(Protocol):
     def final(self, message: Any = None) -> bytes:
         """As `encode`, for the last message; with None whatever must be said before a regular end."""
 
-    def apology(self) -> bytes | None:
-        """What answers the message whose handler failed; None: that ends the connection."""
+    def apology(self, problem: BaseException | None = None) -> bytes | None:
+        """What answers the message whose handler failed with this; None: that ends the connection."""
 
     def unfinished(self) -> int:
         """Bytes that are kept of a message whose rest has not come yet; at least 1 where one is under way."""
@@ -163,7 +163,7 @@ class Plain:
         """The last message is like every other one."""
         return b"" if message is None else self.encode(message)
 
-    def apology(self) -> None:
+    def apology(self, problem: BaseException | None = None) -> None:
         """None."""
 
     def unfinished(self) -> int:

@@ -25,7 +25,9 @@ GC_INTERVAL = 60.0
 class Asked(Protocol):
     """What is needed of a request."""
 
-    answered: bool
+    @property
+    def answered(self) -> bool:
+        """Whether its answer has begun."""
 
     def cookie(self, name: str) -> Any:
         """A cookie that came with it."""
@@ -79,7 +81,8 @@ class Sessions:
         return self._opened(key, self.store.read(key) if key else "")
 
     async def _awaited(self, key: str | None) -> Session:
-        return self._opened(key, (await self.store.read(key)) if key else "")
+        reading: Any = self.store.read(key) if key else None
+        return self._opened(key, await reading if reading else "")
 
     def _opened(self, key: str | None, text: str | None) -> Session:
         if key and text:

@@ -16,6 +16,7 @@ from refworker.protocols.http.bodies import Chunked, Sized
 from refworker.protocols.http.framing import (
     CHUNKS,
     END,
+    FILE,
     WHOLE,
     Answer,
     answer,
@@ -46,7 +47,8 @@ class Upgrade(Signal):
 
 DEFAULTS = Limits()
 WAIT, UPGRADE = Wait(), Upgrade()
-MISTAKE = Response(500, {"Content-Type": "text/plain; charset=utf-8"}, "the service made a mistake\n")
+PLAIN_TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+MISTAKE = Response(500, PLAIN_TEXT, "the service made a mistake\n")
 CONTINUE = Event("on_continue", reply=b"HTTP/1.1 100 Continue\r\n\r\n")
 
 HEAD_STAGE, BODY_STAGE, NEXT_STAGE = "head", "body", "request"
@@ -70,13 +72,19 @@ class Host(Protocol):
     def answered(self) -> None:
         """What `WAIT` was given for has come."""
 
+    def with_file(self, response: Response, head: Head) -> Response:
+        """The answer that a note about a file makes, with a body that is open, or another answer."""
+
+    def deliver(self, file: Any) -> None:
+        """Send a file behind what is written, then say `delivered`."""
+
 
 class HttpServer:
     """Messages are `Request`; what is sent is a `Response`, a `Chunk`, an event, or whatever makes a body."""
 
     __slots__ = (
         "_answering", "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position",
-        "_reader", "_stream", "_waiting", "_websocket", "max_package_size", "since",
+        "_reader", "_stream", "_waiting", "_websocket", "max_package_size", "request", "since",
     )  # fmt: skip
     name: ClassVar[str] = "HTTP"
     suffix: ClassVar[bytes | None] = None
@@ -101,6 +109,7 @@ class HttpServer:
         self._head: Head | None = None  # of the body that is under way
         self._reader: Sized | Chunked | None = None
         self._answering: Head | None = None  # what was asked and is not answered
+        self.request: Request | None = None  # all of that
         self._stream = WHOLE  # what follows the head of the answer that is under way
         self._closing = self._waiting = False
         self._fresh = True  # nothing was asked yet
@@ -145,7 +154,8 @@ class HttpServer:
             self._data, self._position = head.raw + self._data[self._position :], 0
             return UPGRADE
         self._answering = head
-        return Request(head)
+        self.request = request = Request(head, b"", (), self)
+        return request
 
     def _read_head(self) -> Head | None:
         data, start = self._data, self._position
@@ -179,7 +189,8 @@ class HttpServer:
         head, self._head, self._reader = self._head, None, None
         assert head
         self._answering = head
-        return Request(head, reader.whole(), reader.trailers)
+        self.request = request = Request(head, reader.whole(), reader.trailers, self)
+        return request
 
     def _refusal(self, refused: Refused) -> Close:
         mute = self._head.is_head if self._head else False
@@ -223,6 +234,15 @@ class HttpServer:
         """Whether something was asked and is not answered."""
         return self._answering is not None
 
+    @property
+    def host(self) -> Host:
+        """The connection."""
+        return self._host
+
+    def awaits(self, request: object) -> bool:
+        """Whether the answer to a request has not begun yet."""
+        return request is self.request and self._stream == WHOLE
+
     def encode(self, message: Any) -> bytes:
         """The answer to what was asked, or a piece of it. Raises ValueError where nothing was asked,
         TypeError or ValueError for what cannot be sent.
@@ -232,6 +252,10 @@ class HttpServer:
             raise ValueError("http: nothing was asked that is not answered already")
         if self._stream != WHOLE:
             return self._go_on(message)
+        if self.request is not None and self.request.on_answer is not None:
+            message = self.request.finished(message)
+        if isinstance(message, Response) and message.file is not None:
+            message = self._host.with_file(message, head)
         closes = self._closing or self._host.draining
         make = answer if isinstance(message, Response) else short_answer
         return self._begin(make(message, head, self._host.date(), closes), message)
@@ -242,9 +266,18 @@ class HttpServer:
             self._stream, self._closing = made.follows, made.closes
             if made.follows == WHOLE:
                 self._answered()
+            elif made.follows == FILE:
+                self._host.deliver(message.body)
         return made.data
 
+    def delivered(self) -> None:
+        """The file that was to be sent is sent."""
+        self._stream = WHOLE
+        self._answered()
+
     def _go_on(self, message: Any) -> bytes:
+        if self._stream == FILE:
+            raise ValueError("http: a file is under way")
         data = piece_of(message)
         if data or not isinstance(message, Chunk):
             return piece(data, self._stream)
@@ -258,6 +291,9 @@ class HttpServer:
 
     def _answered(self) -> None:
         self._answering = None
+        if self.request is not None:
+            self.request.release()
+            self.request = None
         if self._waiting:
             self._host.answered()
 
@@ -265,12 +301,16 @@ class HttpServer:
         """The last that is said: as `encode`, and the end of a stream that is under way."""
         self._closing = True
         data = b"" if message is None else self.encode(message)
-        return data + (self._end_stream() if self._stream != WHOLE else b"")
+        return data + (self._end_stream() if self._stream not in (WHOLE, FILE) else b"")
 
-    def apology(self) -> bytes | None:
-        """The answer to a request whose handler failed; None where one is under way already."""
+    def apology(self, problem: BaseException | None = None) -> bytes | None:
+        """The answer to a request whose handler failed: 500, or what it refuses with. None where an answer is
+        under way already.
+        """
         if self._answering is None or self._stream != WHOLE:
             return None
+        if isinstance(problem, Refused):
+            return self.encode(Response(problem.status, PLAIN_TEXT, f"{problem}\n"))
         return self.encode(MISTAKE)
 
     def farewell(self, code: int = 1000, reason: str = "") -> bytes:

@@ -13,6 +13,7 @@ from refworker.protocols.http.heads import Head
 from refworker.protocols.http.response import (
     HTML,
     Chunk,
+    OpenFile,
     Response,
     field_line,
     lines_of,
@@ -20,8 +21,8 @@ from refworker.protocols.http.response import (
     status_line,
 )
 
-WHOLE, CHUNKS, PLAIN, MUTE = range(4)
-"""What follows a head that was sent: nothing any more; pieces as chunks, as they are, or not at all."""
+WHOLE, CHUNKS, PLAIN, MUTE, FILE = range(5)
+"""What follows a head that was sent: nothing; pieces as chunks, as they are, or not at all; a file."""
 
 BODILESS = frozenset({204, 304})
 EMPTY = frozenset({205})
@@ -55,7 +56,8 @@ def short_answer(message: Any, head: Head, date: bytes, closes: bool) -> Answer:
 
 def answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
     """A `Response` on the wire. Raises TypeError or ValueError for what cannot be sent."""
-    status, body = response.status, payload_of(response.body)
+    status, file = response.status, response.body if isinstance(response.body, OpenFile) else None
+    body = b"" if file else payload_of(response.body)
     lines, wishes = lines_of(response.headers)
     first = status_line(status, response.reason)
     if status < 200:
@@ -66,13 +68,13 @@ def answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
     if body and "content-type" not in wishes and status not in BODILESS:
         lines += field_line("Content-Type", HTML)
     tail = b"Connection: close\r\n" if closes else head.tail
-    framing = framing_of(follows, head, status, len(body))
+    framing = framing_of(follows, head, status, file.length if file else len(body))
     data = b"%b%bDate: %b\r\n%b%b\r\n" % (first, lines, date, framing, tail)
     if follows != WHOLE:
         data += piece(body, follows) if body and EVENTS not in wishes.get("content-type", "") else b""
     elif not (head.is_head or status in BODILESS or status in EMPTY):
         data += body
-    return Answer(data, follows, closes)
+    return Answer(data, FILE if file and file.length and not head.is_head else follows, closes)
 
 
 def stream_of(wishes: dict[str, str], head: Head, status: int) -> int:

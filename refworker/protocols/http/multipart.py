@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from refworker.protocols.http.grammar import Refused
 from refworker.protocols.http.mediatype import read_value
 
 MAX_PARTS = 1024
@@ -40,8 +41,11 @@ IDENTITIES = frozenset({"", "7bit", "8bit", "binary"})
 """Transfer encodings that change nothing; others are gone since RFC 7578 (section 4.7)."""
 
 
-class Malformed(ValueError):
-    """The octets are no form: one line that says why."""
+class Malformed(Refused):
+    """The octets are no form: 400."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(400, problem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,22 @@
 """What a handler gets: `on_message(connection, request)` (manual: http/request; HAPI-001)."""
 
+from typing import Any
+
+from refworker.protocols.http.content import Content
 from refworker.protocols.http.grammar import Fields
 from refworker.protocols.http.heads import Head
 
 
-class Request:
+class Request(Content):
     """One request, whole. Who sent it is the connection's to say: `connection.get_remote_ip()`."""
 
-    __slots__ = ("__dict__", "head", "raw_body", "trailers")
+    __slots__ = ("__dict__", "conversation", "head", "raw_body", "trailers")
 
-    def __init__(self, head: Head, raw_body: bytes = b"", trailers: Fields = ()) -> None:
+    def __init__(
+        self, head: Head, raw_body: bytes = b"", trailers: Fields = (), conversation: Any = None
+    ) -> None:
         self.head = head
+        self.conversation, self.on_answer = conversation, None
         self.raw_body = raw_body
         """The body, without its chunks."""
         self.trailers = trailers

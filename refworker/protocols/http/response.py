@@ -5,13 +5,19 @@ A response knows its status, its fields and its body. How it is framed is decide
 answers, in `framing.py`: the application's own Content-Length, Transfer-Encoding and Connection are wishes.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import PurePath
 from typing import Any, Self
+from urllib.parse import quote
 
 from refworker.protocols.base import as_bytes
+from refworker.protocols.http.cookies import set_cookie
 from refworker.protocols.http.grammar import NAME, SENDABLE
 
+JSON = "application/json"
 HTML = "text/html;charset=utf-8"
 """What a body is that says nothing else of itself."""
 
@@ -28,12 +34,35 @@ _lines: dict[tuple[str, str], bytes] = {}
 _status_lines: dict[tuple[int, str | None], bytes] = {}
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """A note that the body is a file, or a part of it: up to its end with `length` 0. Of one that is open
+    already the descriptor is named, and closed when it is sent.
+    """
+
+    path: str
+    offset: int = 0
+    length: int = 0
+    descriptor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A body: `length` octets of an open file. It is closed when they are sent."""
+
+    descriptor: int
+    offset: int
+    length: int
+
+
 class Response:
     """Status, fields and body. Names are compared without regard to case; what would break its line is left
     out.
     """
 
     __slots__ = ("__dict__", "body", "headers", "reason", "status")
+    file: File | None = None
+    """What the body is to be instead."""
 
     def __init__(
         self, status: int = 200, headers: Mapping[str, Value] | None = None, body: Any = b""
@@ -91,8 +120,69 @@ class Response:
         """The body as it will be sent."""
         return payload_of(self.body)
 
+    def cookie(
+        self,
+        name: str,
+        value: str = "",
+        max_age: int | None = None,
+        path: str = "",
+        domain: str = "",
+        secure: bool = False,
+        http_only: bool = False,
+        same_site: str = "",
+    ) -> Self:
+        """Set one more cookie; `value` is percent-encoded, `max_age` is in seconds, and 0 deletes. Raises
+        ValueError for one that clients would not keep, or take for another (HAPI-006).
+        """
+        line = set_cookie(name, value, max_age, path, domain, secure, http_only, same_site)
+        return self.add_line("Set-Cookie", line)
+
+    def add_line(self, name: str, value: str) -> Self:
+        """One more line of a field, behind those that there are."""
+        known = self.get_header(name) or ()
+        return self.header(name, [*([known] if isinstance(known, str) else known), value])
+
+    def with_file(self, path: str | PurePath, offset: int = 0, length: int = 0) -> Self:
+        """Let the body be a file, or from `offset` on `length` bytes of it; 0 stands for the rest. What it
+        is, how large, and since when, is said in fields that are not set otherwise. Conditions of the request
+        and a Range are obeyed where the whole file is meant. A file that is missing is a 404, a part that is
+        not there a 416 (HAPI-007, HAPI-008).
+        """
+        self.file = File(str(path), offset, length)
+        return self
+
+    def copy(self) -> "Response":
+        """Another one that can be changed; the answer to one request must not change that to the next."""
+        other = Response(self.status, self.headers, self.body)
+        other.reason, other.file = self.reason, self.file
+        return other
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200) -> "Response":
+        """A value as JSON. Raises TypeError or ValueError for what JSON does not have."""
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return cls(status, {"Content-Type": JSON}, text)
+
+    @classmethod
+    def redirect(cls, location: str, status: int = 302) -> "Response":
+        """Somewhere else: 303 to look there, 307 and 308 to ask the same there. What may not stand in a URL
+        is percent-encoded. Raises ValueError for a status that is no redirection.
+        """
+        if status not in (301, 302, 303, 307, 308):
+            raise ValueError(f"{status} does not lead elsewhere")
+        return cls(status, {"Location": quote(location, safe="%/:?#[]@!$&'()*+,;=~")})
+
     def __repr__(self) -> str:
         return f"<Response {self.status}>"
+
+
+def as_response(message: Any) -> Response:
+    """What a handler may return in place of a `Response`, as one. Raises TypeError."""
+    if isinstance(message, Response):
+        return message
+    if isinstance(message, (dict, list)):
+        return Response.json(message)
+    return Response(200, {"Content-Type": HTML}, payload_of(message))
 
 
 class Chunk:

@@ -284,7 +284,7 @@ class Conversation:
         """A last message is like every other one."""
         return b"" if message is None else self.encode(message)
 
-    def apology(self) -> None:
+    def apology(self, problem: BaseException | None = None) -> None:
         """None: a failed handler ends the conversation."""
 
     def farewell(self, code: int = NORMAL, reason: str = "") -> bytes:
