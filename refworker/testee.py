@@ -236,7 +236,7 @@ def offer_echoes(port: dict[str, str | None], certificate: dict[str, Any]) -> No
 
 def offer_http(port: dict[str, str | None], certificate: dict[str, Any]) -> None:
     """The routes of `testee_http.py`, in the clear and over TLS."""
-    common = {"limits": testee_http.limits(), "sessions": testee_http.sessions()}
+    common: dict[str, Any] = {"limits": testee_http.limits(), "sessions": testee_http.sessions()}
     for name, options in (("http", {"count": 2}), ("https", {"transport": "ssl", "context": certificate})):
         if port[name]:
             address = f"http://{HOST}:{port[name]}"

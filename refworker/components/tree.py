@@ -23,8 +23,8 @@ FORBIDDEN = frozenset("/\\\0")
 
 def names_of(path: str, hidden: bool = False) -> list[str] | None:
     """The names in the path of a URL, the last one empty for a path that ends in a slash. None for a path
-    that cannot lead to a file: dot segments, empty ones, encoded slashes, backslashes, NUL, what is not UTF-8, and
-    names with a dot in front, unless `hidden` ones are shown.
+    that cannot lead to a file: dot segments, empty ones, encoded slashes, backslashes, NUL, what is not
+    UTF-8, and names with a dot in front, unless `hidden` ones are shown.
     """
     if not path.startswith("/"):
         return None
@@ -46,16 +46,16 @@ class Tree:
     """A folder with all that is below it."""
 
     def __init__(self, root: str | os.PathLike[str], follow_links: bool = False) -> None:
-        """With `follow_links` links are followed that stay below the root. Raises OSError for a `root` that is
-        no folder.
+        """With `follow_links` links are followed that stay below the root. Raises OSError for a `root` that
+        is no folder.
         """
         self.root = os.path.realpath(root)
         self.follow_links = follow_links
         os.close(os.open(self.root, FOLDER))
 
     def open(self, names: Sequence[str]) -> int:
-        """A descriptor of a file or a folder; no names mean the root. Raises OSError, also for what would lead
-        out of here.
+        """A descriptor of a file or a folder; no names mean the root. Raises OSError, also for what would
+        lead out of here.
         """
         if self.follow_links:
             names = self._without_links(names)
