@@ -28,20 +28,20 @@ def answer_with(response: Response, head: Head) -> Response:
     """The answer that a `Response` with a `File` makes for a request. What it leaves open, the `OpenFile` in
     its body, is to be closed by whoever sends it.
     """
-    assert response.file
+    file: File = response.body
     try:
-        descriptor = opened(response.file)
+        descriptor = opened(file)
     except OSError:
         return plain(response, 404, "there is no such file\n")
     try:
-        made = _answer(response, response.file, head, descriptor, os.fstat(descriptor))
+        made = _answer(response, file, head, descriptor, os.fstat(descriptor))
     except BaseException:
         os.close(descriptor)
         raise
     if not isinstance(made.body, OpenFile):
         os.close(descriptor)
-    elif head.is_head or made.body.length <= SMALL:
-        made.body = content_of(made.body, head.is_head)
+    elif head.method == "HEAD" or made.body.length <= SMALL:
+        made.body = content_of(made.body, head.method == "HEAD")
     return made
 
 
@@ -116,7 +116,6 @@ def described(response: Response, file: File, now: Validators) -> Response:
     made = response.copy().without_header("Transfer-Encoding")
     known = {name.lower() for name in made.headers}
     made.headers.update({name: value for name, value in usual.items() if name.lower() not in known})
-    made.file = None
     return made
 
 
@@ -141,7 +140,7 @@ def refused(response: Response, status: int, now: Validators) -> Response:
         return plain(made, FAILED, "it is not what you think it is\n")
     for name in ("Content-Type", "Content-Encoding", "Content-Disposition"):
         made.without_header(name)
-    made.status, made.body, made.file = NOT_MODIFIED, b"", None
+    made.status, made.body = NOT_MODIFIED, b""
     return made
 
 
@@ -150,5 +149,5 @@ def plain(response: Response, status: int, text: str) -> Response:
     made = response.copy().header("Content-Type", TEXT)
     for name in ("Content-Encoding", "Content-Disposition"):
         made.without_header(name)
-    made.status, made.reason, made.body, made.file = status, None, text, None
+    made.status, made.reason, made.body = status, None, text
     return made

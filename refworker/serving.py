@@ -17,7 +17,7 @@ from refworker.protocols.http import Request, Response
 from refworker.protocols.http.heads import Head
 from refworker.protocols.http.response import OpenFile, as_response
 from refworker.sessions import Session, Sessions
-from refworker.uploads import Upload, Uploads
+from refworker.uploads import Upload, Uploads, remove
 
 STEP = 2 * 1024 * 1024
 """Bytes that are sent in one go, before others have their turn."""
@@ -44,10 +44,15 @@ class Serving(Answering):
 
     # -- forms and sessions ------------------------------------------------------------------------
 
-    def taken_in(self, boundary: str, body: bytes) -> list[Upload]:
-        """The parts of a form. Raises Malformed, OSError."""
+    def taken_in(self, request: Request, boundary: str) -> list[Upload]:
+        """The parts of a form; their temporary files go when the request is answered. Raises Malformed,
+        OSError.
+        """
         uploads = getattr(self.worker, "uploads", None) or Uploads()
-        return uploads.read(boundary, body)
+        parts = uploads.read(boundary, request.raw_body)
+        if request.conversation.awaits(request):
+            request.conversation.on_end = lambda: remove(parts)
+        return parts
 
     def session_of(self, request: Request) -> Session | Awaitable[Session]:
         """The session of a request; its answer keeps it, and sets the cookie of a new one."""
@@ -63,9 +68,11 @@ class Serving(Answering):
         return self._watched(await session, request)
 
     def _watched(self, session: Session, request: Request) -> Session:
+        if request.answered:  # while the store was waited for
+            raise RuntimeError("the request is answered: its session has no cookie any more")
         sent = self._sessions().known_id(request)
         request._session = session  # type: ignore[attr-defined]
-        request.on_answer = lambda message: self._with_session(session, sent, message)
+        request.conversation.on_answer = lambda message: self._with_session(session, sent, message)
         return session
 
     def _with_session(self, session: Session, sent: str | None, message: Any) -> Any:
@@ -175,13 +182,12 @@ class Serving(Answering):
         """The connection is gone: nothing is sent any more, temporary files go when nobody is at work."""
         if self._delivery:
             self._delivery.cancel()
-        request = getattr(self._codec, "request", None)
-        if request is None:
+        if (release := getattr(self._codec, "release", None)) is None:
             return
         if not self._tasks:
-            request.release()
+            release()
         for task in self._tasks:
-            task.add_done_callback(lambda task: request.release())
+            task.add_done_callback(lambda task: release())
 
     def _shut_late(self) -> None:
         """End a connection that was told to behind its file; the connection knows how."""

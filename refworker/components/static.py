@@ -121,9 +121,7 @@ class StaticFiles:
             headers["Content-Disposition"] = "attachment" if self.download else "inline"
         if self.precompressed:
             descriptor = self._smaller(request, names, descriptor, headers)
-        response = Response(200, headers)
-        response.file = File(name, descriptor=descriptor)
-        return response
+        return Response(200, headers, File(name, descriptor=descriptor))
 
     def _smaller(self, request: Request, names: list[str], descriptor: int, headers: dict[str, Value]) -> int:
         """A descriptor of the sibling that the client likes best, where there is one; else the same."""

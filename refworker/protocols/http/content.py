@@ -6,7 +6,7 @@ catches that: `Refused` is an exception like every other.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -15,7 +15,6 @@ from refworker.protocols.http.grammar import Refused
 from refworker.protocols.http.heads import Head
 from refworker.protocols.http.mediatype import read_value
 from refworker.protocols.http.query import nested, parse_query
-from refworker.protocols.http.response import Response
 
 MULTIPART = "multipart/form-data"
 
@@ -23,14 +22,12 @@ MULTIPART = "multipart/form-data"
 class Content:
     """The part of a request that an application asks about."""
 
-    __slots__ = ("on_answer",)
+    __slots__ = ()
 
     head: Head
     raw_body: bytes
     conversation: Any
     """Who has read the request, and will hear the answer; None for one that was made by hand."""
-    on_answer: Callable[[Any], Any] | None
-    """Called with the answer before it leaves; gives what leaves instead."""
 
     @property
     def connection(self) -> Any:
@@ -83,7 +80,7 @@ class Content:
         kind, parameters = self.media_type
         if kind != MULTIPART:
             return []
-        return self.connection.taken_in(parameters.get("boundary", ""), self.raw_body)  # type: ignore[no-any-return]
+        return self.connection.taken_in(self, parameters.get("boundary", ""))  # type: ignore[no-any-return]
 
     @cached_property
     def files(self) -> dict[str, Any]:
@@ -130,18 +127,6 @@ class Content:
     def session_regenerate_id(self, delete_old: bool = False) -> Any:
         """Give the session another id, as after every login; the old one is forgotten with `delete_old`."""
         return self.connection.renew_session_of(self, delete_old)
-
-    def finished(self, message: Any) -> Any:
-        """What answers the request, from what the handler wants to."""
-        if self.on_answer is None or (isinstance(message, Response) and message.status < 200):
-            return message
-        hook, self.on_answer = self.on_answer, None
-        return hook(message)
-
-    def release(self) -> None:
-        """The request is over: temporary files go."""
-        for part in self.__dict__.get("parts", ()):
-            part.remove()
 
 
 def _one(values: Any, name: str | None, default: Any) -> Any:

@@ -17,6 +17,7 @@ from refworker.protocols.http.framing import (
     CHUNKS,
     END,
     FILE,
+    INTERIM,
     WHOLE,
     Answer,
     answer,
@@ -28,9 +29,10 @@ from refworker.protocols.http.framing import (
 from refworker.protocols.http.grammar import Refused
 from refworker.protocols.http.heads import Head, head_of
 from refworker.protocols.http.limits import Limits
+from refworker.protocols.http.manner import Manner
 from refworker.protocols.http.pieces import HeadInPieces
 from refworker.protocols.http.request import Request
-from refworker.protocols.http.response import Chunk, Response
+from refworker.protocols.http.response import Chunk, File, OpenFile, Response
 
 
 class Wait(Signal):
@@ -51,7 +53,7 @@ PLAIN_TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 MISTAKE = Response(500, PLAIN_TEXT, "the service made a mistake\n")
 CONTINUE = Event("on_continue", reply=b"HTTP/1.1 100 Continue\r\n\r\n")
 
-HEAD_STAGE, BODY_STAGE, NEXT_STAGE = "head", "body", "request"
+CR = 13
 
 
 class Host(Protocol):
@@ -73,9 +75,9 @@ class Host(Protocol):
         """What `WAIT` was given for has come."""
 
     def with_file(self, response: Response, head: Head) -> Response:
-        """The answer that a note about a file makes, with a body that is open, or another answer."""
+        """The answer that a note about a file makes: the file, opened, or something else."""
 
-    def deliver(self, file: Any) -> None:
+    def deliver(self, file: OpenFile) -> None:
         """Send a file behind what is written, then say `delivered`."""
 
 
@@ -83,8 +85,9 @@ class HttpServer:
     """Messages are `Request`; what is sent is a `Response`, a `Chunk`, an event, or whatever makes a body."""
 
     __slots__ = (
-        "_answering", "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position",
-        "_reader", "_stream", "_waiting", "_websocket", "max_package_size", "request", "since",
+        "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position",
+        "_reader", "_stream", "_waiting", "_websocket", "max_package_size", "on_answer", "on_end", "owes",
+        "request", "since",
     )  # fmt: skip
     name: ClassVar[str] = "HTTP"
     suffix: ClassVar[bytes | None] = None
@@ -108,8 +111,14 @@ class HttpServer:
         self._pieces: HeadInPieces | None = None  # a head that is not whole yet
         self._head: Head | None = None  # of the body that is under way
         self._reader: Sized | Chunked | None = None
-        self._answering: Head | None = None  # what was asked and is not answered
-        self.request: Request | None = None  # all of that
+        self.owes: Head | None = None
+        """What was asked and is not answered."""
+        self.request: Request | None = None
+        """All of that; and for as long as it is, what is to be done:"""
+        self.on_answer: Callable[[Any], Any] | None = None
+        """before the answer leaves, which gives what leaves in its place,"""
+        self.on_end: Callable[[], None] | None = None
+        """and when it has left."""
         self._stream = WHOLE  # what follows the head of the answer that is under way
         self._closing = self._waiting = False
         self._fresh = True  # nothing was asked yet
@@ -126,7 +135,7 @@ class HttpServer:
                 yield item
                 if item is UPGRADE:
                     return
-                if self._answering is not None:
+                if self.owes is not None:
                     self._waiting = True
                     yield WAIT
                     self._waiting = False
@@ -140,47 +149,60 @@ class HttpServer:
 
     def _next(self) -> Any:
         """The next item, None where more bytes are needed. Raises Refused."""
-        if self._position >= len(self._data):
+        data, start = self._data, self._position
+        if start >= len(data):
             return None
         if self._reader:
             return self._read_body(self._reader)
-        head = self._read_head()
-        if head is None:
-            return None
+        end = 0 if self._pieces else data.find(b"\r\n\r\n", start) + 4
+        if end < 4 or data[start] == CR:
+            head = self._read_unusual()
+            if head is None:
+                return None
+        else:
+            self._position = end
+            head = head_of(data[start:end], self._limits)
         self._fresh = False
-        if head.length or head.chunked:
-            return self._begin_body(head)
-        if head.upgrades and self._host.upgrades:
-            self._data, self._position = head.raw + self._data[self._position :], 0
-            return UPGRADE
-        self._answering = head
+        if not head.manner.is_plain:
+            return self._begin_unusual(head)
+        self.owes = head
         self.request = request = Request(head, b"", (), self)
         return request
 
-    def _read_head(self) -> Head | None:
-        data, start = self._data, self._position
-        if not self._pieces:
-            if data.startswith(b"\r\n", start):  # one empty line (RFC 9112 section 2.2)
-                start += 2
-            end = data.find(b"\r\n\r\n", start) + 4
-            if end >= 4:
-                self._position = end
-                return head_of(data[start:end], self._limits)
-            self._pieces, self.since = HeadInPieces(self._limits), self._host.moment()
-        if not self._pieces.feed(data[self._position :]):
-            self._position = len(data)
+    def _read_unusual(self) -> Head | None:
+        """A head that has not come at once, or has an empty line before it."""
+        pieces = self._pieces
+        if not pieces:
+            pieces = self._pieces = HeadInPieces(self._limits)
+            self.since = self._host.moment()
+        if not pieces.feed(self._data[self._position :]):
+            self._position = len(self._data)
             return None
-        pieces, self._pieces = self._pieces, None
+        self._pieces = None
         self._data, self._position = pieces.rest, 0
         return head_of(pieces.text, self._limits)
 
-    def _begin_body(self, head: Head) -> Any:
-        if head.length > self.max_package_size:
+    def _begin_unusual(self, head: Head) -> Any:
+        """A request with a body, or one that wants to be a WebSocket."""
+        manner = head.manner
+        if manner.length or manner.chunked:
+            return self._begin_body(head, manner)
+        if head.method == "GET" and self._host.upgrades:
+            self._data, self._position = head.raw + self._data[self._position :], 0
+            return UPGRADE
+        self.owes = head
+        self.request = request = Request(head, b"", (), self)
+        return request
+
+    def _begin_body(self, head: Head, manner: Manner) -> Any:
+        if manner.length > self.max_package_size:
             self._head = head
             raise Refused(413, f"the body is larger than {self.max_package_size} bytes")
         self._head, self.since = head, self._host.moment()
-        self._reader = Chunked(self.max_package_size, self._limits) if head.chunked else Sized(head.length)
-        return CONTINUE if head.expects else self._next()
+        self._reader = (
+            Chunked(self.max_package_size, self._limits) if manner.chunked else Sized(manner.length)
+        )
+        return CONTINUE if manner.expects else self._next()
 
     def _read_body(self, reader: Sized | Chunked) -> Request | None:
         self._position = reader.take(self._data, self._position)
@@ -188,12 +210,12 @@ class HttpServer:
             return None
         head, self._head, self._reader = self._head, None, None
         assert head
-        self._answering = head
+        self.owes = head
         self.request = request = Request(head, reader.whole(), reader.trailers, self)
         return request
 
     def _refusal(self, refused: Refused) -> Close:
-        mute = self._head.is_head if self._head else False
+        mute = self._head.method == "HEAD" if self._head else False
         reply = refusal(refused.status, str(refused), self._host.date(), mute)
         return Close(reply, f"http: {refused.status}: {refused}")
 
@@ -230,45 +252,46 @@ class HttpServer:
     # -- writing -----------------------------------------------------------------------------------
 
     @property
-    def owes(self) -> bool:
-        """Whether something was asked and is not answered."""
-        return self._answering is not None
-
-    @property
     def host(self) -> Host:
         """The connection."""
         return self._host
 
     def awaits(self, request: object) -> bool:
-        """Whether the answer to a request has not begun yet."""
-        return request is self.request and self._stream == WHOLE
+        """Whether the answer to this very request has not begun yet."""
+        return request is self.request and not self._stream
 
     def encode(self, message: Any) -> bytes:
         """The answer to what was asked, or a piece of it. Raises ValueError where nothing was asked,
         TypeError or ValueError for what cannot be sent.
         """
-        head = self._answering
+        head = self.owes
         if head is None:
             raise ValueError("http: nothing was asked that is not answered already")
-        if self._stream != WHOLE:
+        if self._stream:
             return self._go_on(message)
-        if self.request is not None and self.request.on_answer is not None:
-            message = self.request.finished(message)
-        if isinstance(message, Response) and message.file is not None:
-            message = self._host.with_file(message, head)
+        if self.on_answer is not None:
+            message = self._last_changes(message)
+        make: Callable[..., Answer] = short_answer
+        if isinstance(message, Response):
+            make = answer
+            if type(message.body) is File:
+                message = self._host.with_file(message, head)
         closes = self._closing or self._host.draining
-        make = answer if isinstance(message, Response) else short_answer
-        return self._begin(make(message, head, self._host.date(), closes), message)
-
-    def _begin(self, made: Answer, message: Any) -> bytes:
-        interim = isinstance(message, Response) and message.status < 200
-        if not interim:
-            self._stream, self._closing = made.follows, made.closes
-            if made.follows == WHOLE:
-                self._answered()
-            elif made.follows == FILE:
+        data, follows, closes = make(message, head, self._host.date(), closes)
+        if follows == WHOLE:
+            self._closing = closes
+            self._answered()
+        elif follows != INTERIM:
+            self._closing, self._stream = closes, follows
+            if follows == FILE:
                 self._host.deliver(message.body)
-        return made.data
+        return data
+
+    def _last_changes(self, message: Any) -> Any:
+        if isinstance(message, Response) and message.status < 200:
+            return message
+        hook, self.on_answer = self.on_answer, None
+        return hook(message) if hook else message
 
     def delivered(self) -> None:
         """The file that was to be sent is sent."""
@@ -290,12 +313,17 @@ class HttpServer:
         return last
 
     def _answered(self) -> None:
-        self._answering = None
-        if self.request is not None:
-            self.request.release()
-            self.request = None
+        self.owes = self.request = self.on_answer = None
+        if self.on_end is not None:
+            self.release()
         if self._waiting:
             self._host.answered()
+
+    def release(self) -> None:
+        """Nobody waits for the answer any more."""
+        hook, self.on_end = self.on_end, None
+        if hook:
+            hook()
 
     def final(self, message: Any = None) -> bytes:
         """The last that is said: as `encode`, and the end of a stream that is under way."""
@@ -307,7 +335,7 @@ class HttpServer:
         """The answer to a request whose handler failed: 500, or what it refuses with. None where an answer is
         under way already.
         """
-        if self._answering is None or self._stream != WHOLE:
+        if self.owes is None or self._stream:
             return None
         if isinstance(problem, Refused):
             return self.encode(Response(problem.status, PLAIN_TEXT, f"{problem}\n"))

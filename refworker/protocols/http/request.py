@@ -16,7 +16,7 @@ class Request(Content):
         self, head: Head, raw_body: bytes = b"", trailers: Fields = (), conversation: Any = None
     ) -> None:
         self.head = head
-        self.conversation, self.on_answer = conversation, None
+        self.conversation = conversation
         self.raw_body = raw_body
         """The body, without its chunks."""
         self.trailers = trailers
@@ -49,7 +49,7 @@ class Request(Content):
     @property
     def protocol_version(self) -> str:
         """`1.1` or `1.0`."""
-        return self.head.version
+        return self.head.manner.version
 
     version = protocol_version
 
@@ -71,7 +71,7 @@ class Request(Content):
     @property
     def keep_alive(self) -> bool:
         """Whether the client wants to ask more on this connection."""
-        return self.head.keep_alive
+        return self.head.manner.keep_alive
 
     def header(self, name: str, default: str | None = None) -> str | None:
         """The value of a field, whatever the case of its name; a repeated one's are joined with commas."""
