@@ -1,7 +1,8 @@
 """From a note about a file to an answer: what it is, whether the client has it already, which part of it goes
 over the wire (HAPI-007, HAPI-008, WEB-004, WEB-005; RFC 9110 sections 13 and 14).
 
-The entity tag is strong: it is made of the size and of the time of the last change in nanoseconds.
+The entity tag is strong: it is made of the size, of the time of the last change in nanoseconds, and of the
+coding where there is one.
 """
 
 import os
@@ -31,7 +32,7 @@ def answer_with(response: Response, head: Head) -> Response:
     file: File = response.body
     try:
         descriptor = opened(file)
-    except OSError:
+    except (OSError, ValueError):  # the latter: a path with a NUL
         return plain(response, 404, "there is no such file\n")
     try:
         made = _answer(response, file, head, descriptor, os.fstat(descriptor))
@@ -86,7 +87,9 @@ def _answer(response: Response, file: File, head: Head, descriptor: int, status:
 def validators(response: Response, status: os.stat_result) -> Validators:
     """Of a file, or what the application says in place of that."""
     own = response.get_header("ETag")
-    etag = own if isinstance(own, str) else f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+    coding = response.get_header("Content-Encoding")
+    parts = [f"{status.st_mtime_ns:x}", f"{status.st_size:x}", *([str(coding)] if coding else [])]
+    etag = own if isinstance(own, str) else f'"{"-".join(parts)}"'
     return Validators(etag, int(status.st_mtime_ns // 10**9))
 
 

@@ -34,8 +34,9 @@ class WebServer(Worker):
         self.sites: dict[str, StaticFiles] = {}
         self.unknown = unknown
         super().__init__(address, **options)
-        self._handler: Function | None = self.on_message.function
+        handler = self.on_message.function
         self.on_message = self._serve
+        self._handler: Function | None = handler  # from here on `on_message` is for what is no file
 
     def __setattr__(self, name: str, value: Any) -> None:
         """A handler that is set later gets what is for no file, too."""
