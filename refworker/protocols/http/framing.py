@@ -15,6 +15,7 @@ from refworker.protocols.http.heads import Head
 from refworker.protocols.http.manner import CLOSE
 from refworker.protocols.http.response import (
     HTML,
+    Announced,
     Chunk,
     OpenFile,
     Response,
@@ -23,9 +24,9 @@ from refworker.protocols.http.response import (
     status_line,
 )
 
-WHOLE, CHUNKS, PLAIN, MUTE, INTERIM, FILE = range(6)
+WHOLE, CHUNKS, PLAIN, MUTE, INTERIM, FILE, SIZED = range(7)
 """What follows the head that was made: nothing but its body; pieces as chunks, as they are, or not at all;
-another head; a file.
+another head; a file; pieces of a length that was announced.
 """
 
 Answer = tuple[bytes, int, bool]
@@ -104,8 +105,8 @@ def answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
     """A `Response` on the wire. Raises TypeError or ValueError for what cannot be sent."""
     plan, body, manner = plan_of(response), response.body, head.manner
     if type(body) is not bytes:
-        if type(body) is OpenFile:
-            return file_answer(plan, body, head, date, closes)
+        if type(body) is OpenFile or type(body) is Announced:
+            return announcement(plan, body, head, date, closes)
         body = payload_of(body)
     if not plan.is_usual or closes or head.method == "HEAD":
         return unusual_answer(plan, body, head, date, closes)
@@ -114,11 +115,13 @@ def answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
     return data, WHOLE, not manner.keep_alive
 
 
-def file_answer(plan: Plan, file: OpenFile, head: Head, date: bytes, closes: bool) -> Answer:
-    """The head of an answer whose body comes from elsewhere."""
+def announcement(plan: Plan, body: OpenFile | Announced, head: Head, date: bytes, closes: bool) -> Answer:
+    """The head of an answer whose body is known by its length alone."""
     closes = closes or plan.closes or not head.manner.keep_alive
     tail = CLOSE if closes else head.manner.tail
-    data = b"%b%b\r\nContent-Length: %d\r\n%b\r\n" % (plan.lines, date, file.length, tail)
+    data = b"%b%b\r\nContent-Length: %d\r\n%b\r\n" % (plan.lines, date, body.length, tail)
+    if type(body) is Announced:
+        return data, MUTE if head.method == "HEAD" else SIZED, closes
     return data, WHOLE if head.method == "HEAD" else FILE, closes
 
 
@@ -164,7 +167,7 @@ def piece(data: bytes, follows: int) -> bytes:
     """A piece of a stream on the wire."""
     if follows == CHUNKS and data:
         return b"%x\r\n%b\r\n" % (len(data), data)
-    return data if follows == PLAIN else b""
+    return data if follows in (PLAIN, SIZED) else b""
 
 
 def piece_of(message: Any) -> bytes:

@@ -54,6 +54,15 @@ class OpenFile:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A body of `length` octets that comes in pieces: they are sent as they are, and `Chunk()` ends it. That
+    it has this length is for whoever sends it to see to.
+    """
+
+    length: int
+
+
 class Response:
     """Status, fields and body. Names are compared without regard to case; what would break its line is left
     out.
