@@ -255,14 +255,12 @@ def test_nothing_is_read_while_the_client_does_not_read_and_nothing_is_lost() ->
 
     async def program() -> None:
         async with serving(large) as worker, connected(worker, limit=2**10, receive_buffer=8192) as peer:
-            requests = 1000
+            requests = 300
             peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
             peer.send(get() * requests)
             await until(lambda: worker.connections)
             (connection,) = worker.connections.values()
-            await until(
-                lambda: connection.get_send_buffer_queue_size() and not connection._transport.is_reading()
-            )
+            await until(connection.is_busy)
             assert served < requests
             assert connection.get_send_buffer_queue_size() < 2**20
             peer.writer.transport.resume_reading()  # type: ignore[attr-defined]
