@@ -45,8 +45,8 @@ def serve(connection: TcpConnection, request: Request) -> Any:
 
 
 def number(request: Request, name: str) -> int:
-    """A number of the query, 0 where it is missing. Raises ValueError."""
-    text = dict(parse_qsl(request.query_string, keep_blank_values=True)).get(name, "0")
+    """A number of the query. Raises ValueError."""
+    text = dict(parse_qsl(request.query_string, keep_blank_values=True)).get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise ValueError(f"{name} is a number, not {text!r}")
     return int(text)
@@ -111,7 +111,7 @@ async def chunked(connection: TcpConnection, n: int, size: int) -> None:
 @numbers("n")
 async def events(connection: TcpConnection, n: int) -> None:
     """So many events, then the end."""
-    connection.send(Response(200, {"Content-Type": "text/event-stream"}))
+    connection.send(Response(200, {"Content-Type": "text/event-stream", "Connection": "close"}))
     for k in range(1, n + 1):
         connection.send(ServerSentEvents({"event": "tick", "id": k, "data": k}))
         await connection.drain()
