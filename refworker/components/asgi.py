@@ -1,5 +1,5 @@
-"""A bridge to ASGI 3: existing frameworks run on a worker (asgi.readthedocs.io; HTTP and WebSocket 2.4, lifespan
-2.0).
+"""A bridge to ASGI 3: existing frameworks run on a worker (asgi.readthedocs.io; HTTP and WebSocket 2.4,
+lifespan 2.0).
 
     worker = Worker("http://0.0.0.0:8000", count=4)
     serve_asgi(worker, app)
@@ -62,7 +62,8 @@ class Bridge:
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except Exception:
-            logger.exception("connection %d: the application failed", exchange.connection.id)
+            if exchange.connection in self.exchanges:  # else it has only learnt that its client is gone
+                logger.exception("connection %d: the application failed", exchange.connection.id)
         exchange.finish()
 
     def close(self, connection: TcpConnection) -> None:

@@ -45,6 +45,7 @@ class WebSockets:
     def attach(self, worker: Worker) -> None:
         """Hear what happens on a worker."""
         worker.on_websocket_connect = self.connect
+        worker.on_websocket_connected = self.connected
         worker.on_websocket_message = self.message
         worker.on_websocket_close = self.closing
 
@@ -53,6 +54,10 @@ class WebSockets:
         self.open[connection] = conversation = Conversation(connection)
         self.bridge.spawn(self._run(conversation, self.scope(connection, request)))
         await conversation.decided.wait()
+
+    def connected(self, connection: TcpConnection, request: Any) -> None:
+        """The handshake is answered."""
+        self.open[connection].opened.set()
 
     def scope(self, connection: TcpConnection, request: Any) -> Message:
         """What the application is told of it."""
@@ -85,8 +90,8 @@ class WebSockets:
     def close(self, connection: TcpConnection) -> None:
         """It is gone."""
         if conversation := self.open.pop(connection, None):
-            conversation.over.set()
-            conversation.decided.set()
+            for moment in (conversation.over, conversation.decided, conversation.opened):
+                moment.set()
 
 
 class Conversation:
@@ -94,7 +99,8 @@ class Conversation:
 
     def __init__(self, connection: TcpConnection) -> None:
         self.connection = connection
-        self.decided, self.over = asyncio.Event(), asyncio.Event()
+        self.decided, self.opened, self.over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        """The application has said yes or no; the handshake is answered; the connection is gone."""
         self.heard: asyncio.Queue[Message] = asyncio.Queue(WAITING)
         self.heard.put_nowait({"type": "websocket.connect"})
         self.code, self.reason = ABNORMAL, ""
@@ -117,7 +123,7 @@ class Conversation:
         """
         kind = message["type"]
         if kind == "websocket.accept" and not self.decided.is_set():
-            self._accept(message)
+            await self._accept(message)
         elif kind == "websocket.close":
             self.end(message.get("code", 1000), message.get("reason") or "")
         elif kind == "websocket.send" and self._accepted and not self._ended:
@@ -127,7 +133,7 @@ class Conversation:
         else:
             raise RuntimeError(f"{kind} is not what is due")
 
-    def _accept(self, message: Message) -> None:
+    async def _accept(self, message: Message) -> None:
         headers = [
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in message.get("headers", ())
         ]
@@ -136,6 +142,7 @@ class Conversation:
         self.connection.headers = headers
         self._accepted = True
         self.decided.set()
+        await self.opened.wait()
 
     async def _pass_on(self, message: Message) -> None:
         text = message.get("text")
