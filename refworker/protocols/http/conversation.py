@@ -76,8 +76,22 @@ class HttpServer:
     """Messages are `Request`; what is sent is a `Response`, a `Chunk`, an event, or whatever makes a body."""
 
     __slots__ = (
-        "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position",
-        "_reader", "_stream", "_waiting", "_websocket", "max_package_size", "owes", "since",
+        "_closing",
+        "_data",
+        "_fresh",
+        "_head",
+        "_host",
+        "_limits",
+        "_pieces",
+        "_position",
+        "_reader",
+        "_recent",
+        "_stream",
+        "_waiting",
+        "_websocket",
+        "max_package_size",
+        "owes",
+        "since",
     )  # fmt: skip
     name: ClassVar[str] = "HTTP"
     suffix: ClassVar[bytes | None] = None
@@ -99,6 +113,7 @@ class HttpServer:
         self._websocket = websocket
         self._data, self._position = b"", 0  # the chunk, and how far it is read
         self._pieces: HeadInPieces | None = None  # a head that is not whole yet
+        self._recent: Head | None = None  # the one before, since clients repeat themselves
         self._head: Head | None = None  # of the body that is under way
         self._reader: Sized | Chunked | None = None
         self.owes: Head | None = None
@@ -144,8 +159,10 @@ class HttpServer:
             if head is None:
                 return None
         else:
-            self._position = end
-            head = head_of(data[start:end], self._limits)
+            self._position, raw = end, data[start:end]
+            head = self._recent
+            if head is None or head.raw != raw:
+                head = self._recent = head_of(raw, self._limits)
         self._fresh = False
         if not head.manner.is_plain:
             return self._begin_unusual(head)

@@ -37,6 +37,15 @@ def test_requests_in_order() -> None:
     assert_reads(maker(), GET + GET, expected + expected, rest=GET[:-1])
 
 
+def test_a_head_is_read_once_as_long_as_it_is_repeated() -> None:
+    other = GET.replace(b"Host: a", b"Host: b")
+    first, second, third, fourth = [
+        each.head for each in read(maker()(), [GET + GET, other + GET]) if each != WAIT
+    ]
+    assert first is second
+    assert (third.host, fourth.host) == ("b", "a")
+
+
 def test_bodies() -> None:
     head = post(b"", b"Content-Length: 5")
     assert_reads(maker(), head + b"hello" + GET, [request(head, b"hello"), WAIT, request(GET), WAIT])
