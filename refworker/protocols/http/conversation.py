@@ -25,7 +25,7 @@ from refworker.protocols.http.framing import (
     short_answer,
 )
 from refworker.protocols.http.grammar import Refused
-from refworker.protocols.http.heads import Head, head_of
+from refworker.protocols.http.heads import Head
 from refworker.protocols.http.limits import Limits
 from refworker.protocols.http.manner import Manner
 from refworker.protocols.http.pieces import HeadInPieces
@@ -162,7 +162,7 @@ class HttpServer:
             self._position, raw = end, data[start:end]
             head = self._recent
             if head is None or head.raw != raw:
-                head = self._recent = head_of(raw, self._limits)
+                head = self._recent = Head(raw, self._limits)
         self._fresh = False
         if not head.manner.is_plain:
             return self._begin_unusual(head)
@@ -180,7 +180,7 @@ class HttpServer:
             return None
         self._pieces = None
         self._data, self._position = pieces.rest, 0
-        return head_of(pieces.text, self._limits)
+        return Head(pieces.text, self._limits)
 
     def _begin_unusual(self, head: Head) -> Any:
         """A request with a body, or one that wants to be a WebSocket."""
@@ -262,8 +262,9 @@ class HttpServer:
         closes = self._closing or self._host.draining
         data, follows, closes = make(message, head, self._host.date(), closes)
         if follows == WHOLE:
-            self._closing = closes
-            self._answered()
+            self._closing, self.owes = closes, None
+            if self._waiting:
+                self._host.answered()
         elif follows != INTERIM:
             self._closing, self._stream = closes, follows
         return data
@@ -276,14 +277,10 @@ class HttpServer:
 
     def _end_stream(self) -> bytes:
         last = END if self._stream == CHUNKS else b""
-        self._stream = WHOLE
-        self._answered()
-        return last
-
-    def _answered(self) -> None:
-        self.owes = None
+        self._stream, self.owes = WHOLE, None
         if self._waiting:
             self._host.answered()
+        return last
 
     def final(self, message: Any = None) -> bytes:
         """The last that is said: as `encode`, and the end of a stream that is under way."""

@@ -2,7 +2,7 @@ import pytest
 
 from refworker.protocols.http import Limits
 from refworker.protocols.http.grammar import Refused
-from refworker.protocols.http.heads import Head, head_of
+from refworker.protocols.http.heads import Head
 from tests.refworker.protocols.http.hosts import GET, HOST
 
 BROWSER = (
@@ -12,7 +12,7 @@ BROWSER = (
 
 
 def head(raw: bytes, **limits: int) -> Head:
-    return head_of(raw, Limits(**limits))
+    return Head(raw, Limits(**limits))
 
 
 def refused(raw: bytes, **limits: int) -> int:
