@@ -1,4 +1,4 @@
-"""The command line: `conformance run`, `serve`, `list`, `explain` and `replay` (contract, section 8)."""
+"""The command line: `conformance run`, `serve`, `diff`, `list`, `explain`, `replay` (contract, section 8)."""
 
 import argparse
 import os
@@ -15,6 +15,8 @@ from conformance.case import Case
 from conformance.catalogue import CatalogueError, NoSuchCase, catalogue, gaps, select, suggestion
 from conformance.clients import session as clients
 from conformance.clients.command import command
+from conformance.differential import command as differential
+from conformance.differential import report as differences
 from conformance.outcomes import TargetDown
 from conformance.plugin import spec_of
 from conformance.report import html, junit, results_file, terminal
@@ -80,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     _add_run(commands.add_parser("run", help="judge a target; the reference when none is named"))
     _add_serve(commands.add_parser("serve", help="judge a client: it connects, and plays the cases"))
+    _add_diff(
+        commands.add_parser(
+            "diff", help="send the same bytes to two targets, and list what they disagree about"
+        )
+    )
     listing = commands.add_parser("list", help="list cases")
     listing.add_argument("glob", nargs="?", default="*", metavar="GLOB")
     listing.set_defaults(command=_list)
@@ -120,6 +127,29 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     add("--patience", type=_seconds, default=15.0, metavar="SECONDS", help="for it to come back (15)")
     _add_choice(websocket)
     websocket.set_defaults(command=_serve)
+
+
+def _add_diff(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "targets",
+        nargs="+",
+        type=Path,
+        metavar="TARGET.toml",
+        help="two target files, or one and the reference",
+    )
+    add(
+        "--only",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="these families of streams; may be repeated",
+    )
+    add("--examples", type=_whole, default=100, metavar="N", help="streams of each family (100)")
+    add("--seed", type=_whole, default=0, metavar="N", help="seed of everything random (0)")
+    add("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    add("--replays", type=Path, default=session.Plan.replays, metavar="DIR", help="where replay files go")
+    parser.set_defaults(command=_diff)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
@@ -249,6 +279,33 @@ def _client(options: argparse.Namespace) -> TargetSpec:
     return TargetSpec(name=name, endpoints={}, process=process)
 
 
+def _diff(options: argparse.Namespace) -> int:
+    summary = differential.run(_contest(options), print)
+    for number, _ in enumerate(summary.disagreements):
+        print("", *differences.page(summary, number), sep="\n", end="")
+    if options.json:
+        differences.write(options.json, summary)
+    print(differences.closing(summary))
+    return FAILED if summary.disagreements else CONFORMING
+
+
+def _contest(options: argparse.Namespace) -> differential.Plan:
+    """What to compare, everything about it being in order."""
+    files: list[Path] = [*options.targets, REFERENCE][: max(2, len(options.targets))]
+    families = differential.chosen(options.only)
+    if len(files) != 2:
+        raise Usage(
+            f"two targets are compared, not {len(files)}; name two, or one to compare with the reference"
+        )
+    if not families or not options.examples:
+        raise Usage(f"nothing to send; families are {', '.join(differential.chosen([]))}")
+    _check_places(options)
+    specs = (spec_of(str(files[0]), []), spec_of(str(files[1]), []))
+    return differential.Plan(
+        (files[0], files[1]), specs, families, options.examples, options.seed, options.replays
+    )
+
+
 def _aim(options: argparse.Namespace) -> tuple[Path | None, TargetSpec]:
     """The target file if one is used, and what it or the endpoints say."""
     path = options.target
@@ -259,7 +316,7 @@ def _aim(options: argparse.Namespace) -> tuple[Path | None, TargetSpec]:
 
 def _check_places(options: argparse.Namespace) -> None:
     """Reports can be written where they are wanted; better known before a run than after it."""
-    for path in filter(None, (options.json, options.junit)):
+    for path in filter(None, (options.json, getattr(options, "junit", None))):
         if not path.parent.is_dir():
             raise Usage(
                 f"cannot write {path}: there is no folder {path.parent}; make it, or name another path"

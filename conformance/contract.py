@@ -14,7 +14,13 @@ CLIENTS = ("websocket-client",)
 
 COMMANDS = ("stop", "stop_graceful", "reload", "reload_graceful", "restart", "status", "connections")
 
-LIMITS = ("max_package_size", "max_send_buffer_size")
+LIMITS = (
+    "max_package_size", "max_send_buffer_size", "max_request_line", "max_header_size", "max_header_count",
+)  # fmt: skip
+"""Sizes in bytes, and the number of fields in a head."""
+
+TIME_LIMITS = ("header_timeout", "body_timeout", "keepalive_timeout")
+"""Seconds, fractions too: for a whole head, for a body that does not come on, between two requests."""
 
 PATHS = ("dir", "static", "cert", "key", "version", "outbox", "python")
 """Placeholders of target files, beside `{port.NAME}`."""

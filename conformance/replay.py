@@ -10,15 +10,20 @@
 `connect`, `send`, `finish` (FIN), `reset` (RST), `close`; what is expected: `expect` (exactly these bytes),
 `silent` (for `seconds`), `ending` (the stream ends). `seen` steps tell what came when the file was written.
 `send_again.py`, saved beside it, does the same in twenty lines.
+
+Where two targets did not agree (`conformance diff`), each connection has a `target` of its own, and the last
+step is `compare`: what both have made of what they were sent.
 """
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from time import sleep
 from typing import Any
 
+from conformance.differential.behaviour import agree, behaviour
 from conformance.outcomes import Violation
 from conformance.report.evidence import collect, row
 from conformance.target.calibration import Calibration
@@ -27,7 +32,7 @@ from conformance.target.instance import Copy
 from conformance.verdicts import Result
 from conformance.wire.address import Address
 from conformance.wire.datagram import Datagrams
-from conformance.wire.peer import Peer
+from conformance.wire.peer import Peer, watch
 from conformance.wire.transcript import Entry, Transcript
 
 FORMAT = 1
@@ -66,7 +71,7 @@ def document(result: Result, transcript: Transcript, target: str | None) -> dict
         "detail": result.detail,
         "target": target and str(Path(target).resolve()),
         "connections": {str(entry.peer): _place(entry) for entry in transcript if entry.kind == "connect"},
-        "steps": list(_steps(transcript)),
+        "steps": list(steps(transcript)),
     }
 
 
@@ -75,7 +80,7 @@ def _place(entry: Entry) -> dict[str, str]:
     return {"service": service, "url": url}
 
 
-def _steps(transcript: Transcript) -> Iterator[dict[str, Any]]:
+def steps(transcript: Iterable[Entry]) -> Iterator[dict[str, Any]]:
     """Only the gap between two segments is a delay of its own; everything else waits for the target."""
     previous: Entry | None = None
     for entry in transcript:
@@ -120,22 +125,28 @@ def play(story: dict[str, Any], endpoints: Mapping[str, str], say: Say) -> bool:
     """
     say(f"{story['case']}: {story['outcome']}: {story['detail']}")
     try:
-        places: dict[str, dict[str, str]] = story["connections"]
-        services = {place["service"] for place in places.values()}
-        if endpoints or not story["target"]:
-            return _play_at(story, endpoints, say)
-        with Copy(load_target(Path(story["target"]))) as copy:
-            return _play_at(story, {name: copy.addresses[name].url for name in services}, say)
+        with ExitStack() as stack:
+            return _play_at(story, _urls(story, endpoints, stack), say)
     except (KeyError, ValueError, TypeError, AttributeError) as problem:
         raise ReplayError(f"a step makes no sense: {problem!r}; save the failure again") from problem
 
 
-def _play_at(story: dict[str, Any], endpoints: Mapping[str, str], say: Say) -> bool:
+def _urls(story: dict[str, Any], endpoints: Mapping[str, str], stack: ExitStack) -> dict[int, str]:
+    """Where each connection goes; targets are started once each, and stopped with the stack."""
+    urls, copies = dict[int, str](), dict[str, Copy]()
+    for number, place in story["connections"].items():
+        file = place.get("target", story["target"])
+        if endpoints or not file:
+            urls[int(number)] = endpoints.get(place["service"], place["url"])
+            continue
+        if file not in copies:
+            copies[file] = stack.enter_context(Copy(load_target(Path(file))))
+        urls[int(number)] = copies[file].addresses[place["service"]].url
+    return urls
+
+
+def _play_at(story: dict[str, Any], urls: Mapping[int, str], say: Say) -> bool:
     transcript, peers = Transcript(), dict[int, Peer | Datagrams]()
-    urls = {
-        int(number): endpoints.get(place["service"], place["url"])
-        for number, place in story["connections"].items()
-    }
     try:
         endings = [_do(step, urls, peers, transcript) for step in story["steps"]]
         outcome = next((ending for ending in reversed(endings) if ending), "as expected")
@@ -165,6 +176,8 @@ def _do(
         kind = Datagrams if address.transport == "udp" else Peer
         peers[number] = kind(address, Calibration(), transcript)
         return None
+    if step["do"] == "compare":
+        return _compared(peers[number], peers[step["with"]])
     peer = peers[number] if step["do"] in ACTIONS else None
     if isinstance(peer, Datagrams):
         _do_with_datagrams(step["do"], peer, data)
@@ -179,6 +192,13 @@ def _do(
         "close": lambda peer: peer.close(),
     }
     return doing[step["do"]](peer) if peer else None
+
+
+def _compared(*peers: Peer | Datagrams) -> str:
+    """`agree` or `disagree`: what two targets have made of the same stream, once both had their time."""
+    streams = [peer for peer in peers if isinstance(peer, Peer)]
+    watch(streams, max(peer.calibration.deadline for peer in streams))
+    return "agree" if agree(*map(behaviour, streams)) else "disagree"
 
 
 def _do_with_datagrams(do: str, sender: Datagrams, data: bytes) -> None:

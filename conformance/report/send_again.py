@@ -34,6 +34,16 @@ for step in story["steps"]:
         sockets[on].shutdown(socket.SHUT_WR)
     elif do in {"reset", "close"}:
         sockets[on].close()
+    elif do == "compare":
+        for number in (on, step["with"]):
+            sockets[number].settimeout(2)
+            came = [b"sent"]
+            try:
+                while came[-1]:
+                    came.append(sockets[number].recv(65536))
+            except OSError as problem:
+                print(number, problem)
+            print(number, "-> seen", b"".join(came[1:]))
     elif do in {"expect", "silent", "ending"}:
         sockets[on].settimeout(step.get("seconds", 2))
         seen, note = b"", "enough"

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from conformance.contract import COMMANDS, LIMITS, SERVICES
+from conformance.contract import COMMANDS, LIMITS, SERVICES, TIME_LIMITS
 from conformance.target.fill import UnknownPlaceholder, fill, rehearsal
 from conformance.wire.address import Address
 
@@ -37,7 +37,10 @@ class ProcessSpec:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """A target as its file (or the command line) describes it, placeholders not yet filled."""
+    """A target as its file (or the command line) describes it, placeholders not yet filled.
+
+    `limits` are sizes and numbers, `time_limits` seconds; the file has both in one table.
+    """
 
     name: str
     endpoints: Mapping[str, str]
@@ -45,6 +48,7 @@ class TargetSpec:
     homepage: str = ""
     process: ProcessSpec | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
+    time_limits: Mapping[str, float] = field(default_factory=dict)
     deviations: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -80,7 +84,7 @@ SHAPE: dict[str, dict[str, str]] = {
     "process.workers": dict.fromkeys(SERVICES, WHOLE),
     "process.commands": dict.fromkeys(COMMANDS, STRINGS),
     "endpoints": dict.fromkeys(SERVICES, STRING),
-    "limits": dict.fromkeys(LIMITS, WHOLE),
+    "limits": dict.fromkeys(LIMITS, WHOLE) | dict.fromkeys(TIME_LIMITS, NUMBER),
     "deviations": {ANY: STRING},
 }
 
@@ -178,10 +182,12 @@ def _build(document: Mapping[str, Any], path: Path) -> TargetSpec:
         raise _Mistake('endpoints: nothing to judge; write for example text = "tcp://127.0.0.1:{port.text}"')
     process = _build_process(document["process"], path) if "process" in document else None
     _check_endpoints(endpoints)
+    limits = _table(document, "limits")
     return TargetSpec(
         endpoints=endpoints,
         process=process,
-        limits=_table(document, "limits"),
+        limits={name: value for name, value in limits.items() if name in LIMITS},
+        time_limits={name: value for name, value in limits.items() if name in TIME_LIMITS},
         deviations=_table(document, "deviations"),
         **target,
     )

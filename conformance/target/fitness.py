@@ -142,6 +142,8 @@ def _control(peer: Peer) -> None:
 _TEXT = Fitness(_text, part=b"half a li")
 _WEBSOCKET = Fitness(_websocket, websocket.upgrade)
 
+_HTTP = Fitness(_http)
+
 FITNESS = {
     "tcp": Fitness(_tcp),
     "text": _TEXT,
@@ -158,7 +160,8 @@ FITNESS = {
     "flow": _TEXT,
     "auth": Fitness(_text, _login),
     "heartbeat": _TEXT,
-    "http": Fitness(_http),
+    "http": _HTTP,
+    "https": _HTTP,
     "probe.control": Fitness(_control),
     "probe.text": _TEXT,
     "probe.websocket": _WEBSOCKET,

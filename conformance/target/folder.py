@@ -13,6 +13,7 @@ from pathlib import Path
 
 from conformance.outcomes import TargetDown
 from conformance.target.ports import claim_port
+from conformance.target.site import fill_site
 
 VERSION = "version 1\n"
 """What `{version}` holds at first; a lifecycle case may write something else there."""
@@ -55,10 +56,7 @@ class Folder:
         return port
 
     def _make_static(self) -> Path:
-        static = self.path / "static"
-        static.mkdir()
-        (static / "hello.txt").write_text("hello\n", encoding="utf-8")
-        return static
+        return fill_site(self.path)
 
     def _make_version(self) -> Path:
         version = self.path / "version.txt"

@@ -31,7 +31,7 @@ def _offers(spec: TargetSpec, need: str) -> bool:
     offers: Mapping[str, object] = {
         "process": process,
         "pid_file": process and process.pid_file,
-        "limits": name in spec.limits,
+        "limits": name in spec.limits or name in spec.time_limits,
         "workers": process and name in process.workers,
         "endpoint": name in spec.endpoints,
     }
@@ -69,6 +69,11 @@ class Target:
     def limits(self) -> Mapping[str, int]:
         """The limits that the target file declares, in bytes."""
         return self.copy.spec.limits
+
+    @property
+    def time_limits(self) -> Mapping[str, float]:
+        """The limits of time that the target file declares, in seconds."""
+        return self.copy.spec.time_limits
 
     @property
     def workers(self) -> Mapping[str, int]:

@@ -117,8 +117,10 @@ def judge(server: Server, options: argparse.Namespace) -> Outcome:
 
 def selection(server: Server, options: argparse.Namespace) -> list[str]:
     """The options that choose a server's cases."""
-    if options.whole or options.only != EVERYTHING:
+    if options.only != EVERYTHING:
         return [f"--only={options.only}"]
+    if options.whole:
+        return [f"--skip={glob}" for glob in server.elsewhere]
     if server.is_quick:
         return [f"--only={service}/*" for service in server.described["endpoints"]]
     return [f"--skip={glob}" for glob in PROCESSES]

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from conformance.contract import SERVICES
+
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FOLDERS = ("independent", "third-party")
 
@@ -32,8 +34,9 @@ class Server:
 
     @property
     def name(self) -> str:
-        """Its folder's name."""
-        return self.target.parent.name
+        """Its folder's name, and what another target file there is about: `uvicorn`, `uvicorn-http`."""
+        about = self.target.stem.removeprefix("target")
+        return "-".join(filter(None, (self.target.parent.name, about)))
 
     @property
     def is_ours(self) -> bool:
@@ -44,6 +47,12 @@ class Server:
     def is_quick(self) -> bool:
         """Whether it has no commands, and so no lifecycle to wait for."""
         return "commands" not in self.described["process"]
+
+    @property
+    def elsewhere(self) -> list[str]:
+        """Sections that another target file of the folder is about: they need not be judged with this one."""
+        others = self.target.parent.glob("*.toml") if self.target.stem == "target" else ()
+        return [f"{other.stem}/*" for other in others if other.stem in SERVICES]
 
     @property
     def at_times(self) -> set[str]:
@@ -58,12 +67,12 @@ class Server:
 
     def version(self) -> str:
         """The server's version, everything that it needs being installed. Raises Missing."""
-        return VERSIONS[self.name](self.target.parent)
+        return VERSIONS[self.target.parent.name](self.target.parent)
 
 
 def servers() -> list[Server]:
     """All of them, in the order of their names."""
-    targets = [path for folder in FOLDERS for path in (FIXTURES / folder).glob("*/target.toml")]
+    targets = [path for folder in FOLDERS for path in (FIXTURES / folder).glob("*/*.toml")]
     return sorted(map(Server, targets), key=lambda server: server.name)
 
 

@@ -40,7 +40,7 @@ TRAFFIC = frozenset({"tcp", "text", "unix", "frame", "custom", "websocket", "tas
 
 BESIDES: Mapping[str, Set[str]] = {
     **dict.fromkeys(("tcp", "text", "frame", "custom", "unix", "websocket", "udp", "tls"), frozenset()),
-    **dict.fromkeys(("task", "auth", "heartbeat", "flow"), frozenset()),
+    **dict.fromkeys(("task", "auth", "heartbeat", "flow", "http"), frozenset()),
     "relay": {"task"},
     "pipe": {"tcp"},
     **dict.fromkeys(("lifecycle", "timer"), TRAFFIC),

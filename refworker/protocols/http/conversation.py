@@ -27,7 +27,7 @@ from refworker.protocols.http.framing import (
     short_answer,
 )
 from refworker.protocols.http.grammar import Refused
-from refworker.protocols.http.heads import Head, head_of
+from refworker.protocols.http.heads import Head
 from refworker.protocols.http.limits import Limits
 from refworker.protocols.http.manner import Manner
 from refworker.protocols.http.pieces import HeadInPieces
@@ -85,9 +85,9 @@ class HttpServer:
     """Messages are `Request`; what is sent is a `Response`, a `Chunk`, an event, or whatever makes a body."""
 
     __slots__ = (
-        "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position",
-        "_reader", "_stream", "_waiting", "_websocket", "max_package_size", "on_answer", "on_end", "owes",
-        "request", "since",
+        "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position", "_reader",
+        "_recent", "_stream", "_waiting", "_websocket", "max_package_size", "on_answer", "on_end", "owes", "request",
+        "since",
     )  # fmt: skip
     name: ClassVar[str] = "HTTP"
     suffix: ClassVar[bytes | None] = None
@@ -109,6 +109,7 @@ class HttpServer:
         self._websocket = websocket
         self._data, self._position = b"", 0  # the chunk, and how far it is read
         self._pieces: HeadInPieces | None = None  # a head that is not whole yet
+        self._recent: Head | None = None  # the one before, since clients repeat themselves
         self._head: Head | None = None  # of the body that is under way
         self._reader: Sized | Chunked | None = None
         self.owes: Head | None = None
@@ -160,8 +161,10 @@ class HttpServer:
             if head is None:
                 return None
         else:
-            self._position = end
-            head = head_of(data[start:end], self._limits)
+            self._position, raw = end, data[start:end]
+            head = self._recent
+            if head is None or head.raw != raw:
+                head = self._recent = Head(raw, self._limits)
         self._fresh = False
         if not head.manner.is_plain:
             return self._begin_unusual(head)
@@ -180,7 +183,7 @@ class HttpServer:
             return None
         self._pieces = None
         self._data, self._position = pieces.rest, 0
-        return head_of(pieces.text, self._limits)
+        return Head(pieces.text, self._limits)
 
     def _begin_unusual(self, head: Head) -> Any:
         """A request with a body, or one that wants to be a WebSocket."""
@@ -279,13 +282,20 @@ class HttpServer:
         closes = self._closing or self._host.draining
         data, follows, closes = make(message, head, self._host.date(), closes)
         if follows == WHOLE:
-            self._closing = closes
-            self._answered()
+            self._closing, self.owes, self.request = closes, None, None
+            if self.on_end is not None:
+                self.release()
+            if self._waiting:
+                self._host.answered()
         elif follows != INTERIM:
-            self._closing, self._stream = closes, follows
-            if follows == FILE:
-                self._host.deliver(message.body)
+            self._begin(follows, closes, message)
         return data
+
+    def _begin(self, follows: int, closes: bool, message: Any) -> None:
+        """The head is made, and the rest is not."""
+        self._closing, self._stream = closes, follows
+        if follows == FILE:
+            self._host.deliver(message.body)
 
     def _last_changes(self, message: Any) -> Any:
         if isinstance(message, Response) and message.status < 200:
@@ -313,7 +323,7 @@ class HttpServer:
         return last
 
     def _answered(self) -> None:
-        self.owes = self.request = self.on_answer = None
+        self.owes = self.request = None
         if self.on_end is not None:
             self.release()
         if self._waiting:

@@ -63,22 +63,6 @@ _plans: dict[Any, Plan] = {}
 
 def plan_of(response: Response) -> Plan:
     """Status and fields on the wire. Raises ValueError for what is no status."""
-    key = (response.status, response.reason, tuple(response.headers.items()))
-    try:
-        if (plan := _plans.get(key)) is not None:
-            return plan
-    except TypeError:  # a list of values
-        return made_plan(response)
-    plan = made_plan(response)
-    if len(plan.lines) <= KEPT_SIZE:
-        if len(_plans) >= KEPT:
-            _plans.clear()
-        _plans[key] = plan
-    return plan
-
-
-def made_plan(response: Response) -> Plan:
-    """The same, made anew."""
     lines, wishes = lines_of(response.headers)
     status, kind = response.status, wishes.get("content-type", "")
     is_events = kind.startswith(EVENTS)
@@ -87,7 +71,12 @@ def made_plan(response: Response) -> Plan:
     is_plain = not (is_stream or closes or status < 200 or status in BODILESS or status == RESET_CONTENT)
     first = status_line(status, response.reason)
     usual = is_plain and bool(kind)
-    return Plan(first + lines + b"Date: ", status, is_stream, is_events, closes, bool(kind), usual)
+    plan = Plan(first + lines + b"Date: ", status, is_stream, is_events, closes, bool(kind), usual)
+    if len(plan.lines) <= KEPT_SIZE and all(type(value) is str for value in response.headers.values()):
+        if len(_plans) >= KEPT:
+            _plans.clear()
+        _plans[status, response.reason, *response.headers.items()] = plan
+    return plan
 
 
 def short_answer(message: Any, head: Head, date: bytes, closes: bool) -> Answer:
@@ -103,15 +92,18 @@ def short_answer(message: Any, head: Head, date: bytes, closes: bool) -> Answer:
 
 def answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
     """A `Response` on the wire. Raises TypeError or ValueError for what cannot be sent."""
-    plan, body, manner = plan_of(response), response.body, head.manner
+    try:
+        plan = _plans.get((response.status, response.reason, *response.headers.items())) or plan_of(response)
+    except TypeError:  # a list of values
+        plan = plan_of(response)
+    body, manner = response.body, head.manner
     if type(body) is not bytes:
         if type(body) is OpenFile or type(body) is Announced:
             return announcement(plan, body, head, date, closes)
         body = payload_of(body)
     if not plan.is_usual or closes or head.method == "HEAD":
         return unusual_answer(plan, body, head, date, closes)
-    length, tail = len(body), manner.tail
-    data = b"%b%b\r\nContent-Length: %d\r\n%b\r\n%b" % (plan.lines, date, length, tail, body)
+    data = b"%b%b\r\nContent-Length: %d\r\n%b\r\n%b" % (plan.lines, date, len(body), manner.tail, body)
     return data, WHOLE, not manner.keep_alive
 
 

@@ -2,17 +2,18 @@
 
 A head is read strictly, since a proxy that reads it otherwise is an attack: every line ends in CR LF, a name
 is a token and touches its colon, no line is folded, no control stands anywhere but a tab in a value.
+Where one part ends, another begins that has none of its octets: no repeat ever gives back what it has taken.
 """
 
 import re
 
-TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
-TARGET = rb"""[!"$-~]+"""  # visible ASCII, and no fragment (RFC 9112 section 3.2)
+TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+VALUE = rb"[\t\x20-\x7e\x80-\xff]*+"
+TARGET = rb"""[!"$-~]++"""  # visible ASCII, and no fragment (RFC 9112 section 3.2)
 
 FIELD = re.compile(rb"(%s):(%s)\r\n" % (TOKEN, VALUE))
 REQUEST_LINE = re.compile(rb"(%s) (%s) HTTP/([0-9])\.([0-9])\r\n" % (TOKEN, TARGET))
-REQUEST = re.compile(rb"(%s) (%s) HTTP/1\.([0-9])\r\n(?:%s:%s\r\n)*\r\n" % (TOKEN, TARGET, TOKEN, VALUE))
+REQUEST = re.compile(rb"(%s) (%s) HTTP/1\.([0-9])\r\n(?:%s:%s\r\n)*+\r\n" % (TOKEN, TARGET, TOKEN, VALUE))
 
 NAME = re.compile(TOKEN.decode())
 SENDABLE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")

@@ -3,19 +3,16 @@
 One regular expression judges a whole head, one search takes the fields that decide how it travels (see
 `manner.py`); the others are taken when somebody asks for them.
 
-`head_of` keeps what it has read, since clients repeat themselves: a `Head` says nothing but what its own
-bytes say, and never changes.
+A `Head` says nothing but what its own bytes say, and never changes, so it serves for every request of a
+connection that has the same.
 """
 
 import re
 
 from refworker.protocols.http.grammar import AUTHORITY, REQUEST, Fields, Refused, fields_of
 from refworker.protocols.http.limits import Limits
-from refworker.protocols.http.manner import DECISIVE, Manner, manner_of
+from refworker.protocols.http.manner import DECISIVE, KNOWN, Manner, manner_of
 from refworker.protocols.http.pieces import HeadInPieces
-
-KEPT, KEPT_SIZE = 1024, 1024
-"""So many heads are kept, none longer than so many bytes: 1 MiB at most for each set of limits."""
 
 ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)([^\r]*)")
 TUNNEL = re.compile(AUTHORITY.pattern + rb"(?<=[0-9])")
@@ -33,15 +30,21 @@ class Head:
     host: str
     """That of an absolute target goes before the field (section 3.2.2)."""
 
-    def __init__(self, raw: bytes, method: bytes, target: bytes, minor: bytes, line: int, keep: bool) -> None:
-        """The parts of a well-formed head; the request line ends at `line`. Raises Refused."""
+    def __init__(self, raw: bytes, limits: Limits) -> None:
+        """`raw` is all up to the empty line, and that. Raises Refused."""
+        match = REQUEST.fullmatch(raw)
+        if match is None or (len(raw) > limits.surely and exceeds(raw, limits)):
+            HeadInPieces(limits).feed(b"\r\n" + raw)  # with the one empty line that may stand there
+            assert match
+        method, target, minor = match.groups()
         self.raw = raw
         self._fields: Fields | None = None
         self.target = self._origin = target.decode()
-        known = METHODS.get(method)
-        self.method = known or self._unusual(method, target)
-        self.manner: Manner = manner_of(minor, tuple(DECISIVE.findall(raw, line)), keep)
-        self.host = self.manner.host
+        self.method = METHODS.get(method) or self._unusual(method, target)
+        found = tuple(DECISIVE.findall(raw, match.end(3)))
+        manner = KNOWN.get((minor, found)) or manner_of(minor, found)
+        self.manner: Manner = manner
+        self.host = manner.host
         if target[0] != 47:  # a slash
             self._aim(target)
 
@@ -99,25 +102,6 @@ class Head:
 
     def __repr__(self) -> str:
         return f"<Head {self.method} {self.target}>"
-
-
-def head_of(raw: bytes, limits: Limits) -> Head:
-    """What these bytes say, the empty line at their end included. Raises Refused."""
-    head: Head | None = limits.heads.get(raw)
-    if head is not None:
-        return head
-    match = REQUEST.fullmatch(raw)
-    if match is None or (len(raw) > limits.surely and exceeds(raw, limits)):
-        HeadInPieces(limits).feed(b"\r\n" + raw)  # with the one empty line that may stand there
-    assert match
-    method, target, minor = match.groups()
-    keep = len(raw) <= KEPT_SIZE
-    head = Head(raw, method, target, minor, match.end(3), keep)
-    if keep:
-        if len(limits.heads) >= KEPT:
-            limits.heads.clear()
-        limits.heads[raw] = head
-    return head
 
 
 def exceeds(raw: bytes, limits: Limits) -> bool:

@@ -4,9 +4,8 @@ Every limit is there because something grows, or waits, until it is reached. A b
 message: `max_package_size` of its connection.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,3 @@ class Limits:
     def surely(self) -> int:
         """A head of so many bytes is within these limits; a field has four at least."""
         return min(self.max_request_line, self.max_header_size, 4 * self.max_header_count)
-
-    heads: dict[bytes, Any] = field(default_factory=dict, compare=False, repr=False)
-    """Heads that have been read under these limits, by their bytes: see `heads.py`."""

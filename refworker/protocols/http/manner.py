@@ -23,8 +23,9 @@ names that nobody uses, such as `cost`, which mean nothing.
 Found = tuple[tuple[bytes, bytes], ...]
 """Names and values of those, as they stand in the head."""
 
-KEPT = 1024
-_known: dict[tuple[bytes, Found], "Manner"] = {}
+KNOWN: dict[tuple[bytes, Found], "Manner"] = {}
+KEPT, KEPT_SIZE = 1024, 1024
+"""So many are kept, of no more bytes than these."""
 
 LENGTH = re.compile(rb"0*([0-9]{1,19})")
 DIGITS = re.compile(rb"[0-9]+")
@@ -59,15 +60,13 @@ class Manner(NamedTuple):
     """The line about the connection that an ordinary answer has."""
 
 
-def manner_of(minor: bytes, found: Found, keep: bool) -> Manner:
-    """What these fields of an HTTP/1.`minor` request mean; `keep` that. Raises Refused."""
-    manner = _known.get((minor, found))
-    if manner is None:
-        manner = read(minor != b"0", [(name.lower(), value.strip(b" \t")) for name, value in found])
-        if keep:
-            if len(_known) >= KEPT:
-                _known.clear()
-            _known[minor, found] = manner
+def manner_of(minor: bytes, found: Found) -> Manner:
+    """What these fields of an HTTP/1.`minor` request mean. Raises Refused."""
+    manner = read(minor != b"0", [(name.lower(), value.strip(b" \t")) for name, value in found])
+    if sum(len(value) for _, value in found) <= KEPT_SIZE:
+        if len(KNOWN) >= KEPT:
+            KNOWN.clear()
+        KNOWN[minor, found] = manner
     return manner
 
 

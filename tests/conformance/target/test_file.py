@@ -26,6 +26,7 @@ text = "tcp://127.0.0.1:{port.text}"
 unix = "unix://{dir}/s"
 [limits]
 max_package_size = 1000
+header_timeout = 0.5
 [deviations]
 "TEXT-003" = "drops empty lines"
 """
@@ -41,6 +42,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
     spec = load(write(tmp_path, WHOLE))
     assert (spec.name, spec.language, spec.homepage) == ("mine", "C", "https://example.org")
     assert spec.limits == {"max_package_size": 1000}
+    assert spec.time_limits == {"header_timeout": 0.5}
     assert spec.deviations == {"TEXT-003": "drops empty lines"}
     assert spec.process is not None
     assert spec.process.start == ("./server", "{port.text}")

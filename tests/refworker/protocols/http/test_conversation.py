@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from refworker.protocols.base import Close
 from refworker.protocols.http import Chunk, HttpServer, Limits, Request, Response, ServerSentEvents
 from refworker.protocols.http.conversation import CONTINUE, UPGRADE, WAIT
-from refworker.protocols.http.heads import head_of
+from refworker.protocols.http.heads import Head
 from refworker.protocols.websocket import WebSocketServer
 from tests.refworker.protocols.http.hosts import DATE, GET, FakeHost, chunked, maker, post, refusal, status
 from tests.refworker.protocols.whole import assert_invariant, assert_reads, positions, read
 
 
 def request(head: bytes, body: bytes = b"", trailers: Any = ()) -> Request:
-    return Request(head_of(head, Limits()), body, trailers)
+    return Request(Head(head, Limits()), body, trailers)
 
 
 STREAM = {"Content-Type": "a/b", "Transfer-Encoding": "chunked"}
@@ -35,6 +35,15 @@ def test_requests_in_order() -> None:
     assert_reads(maker(), GET, expected, rest=b"GE")
     assert_reads(maker(), b"\r\n" + GET, expected, rest=b"\r\n")
     assert_reads(maker(), GET + GET, expected + expected, rest=GET[:-1])
+
+
+def test_a_head_is_read_once_as_long_as_it_is_repeated() -> None:
+    other = GET.replace(b"Host: a", b"Host: b")
+    first, second, third, fourth = [
+        each.head for each in read(maker()(), [GET + GET, other + GET]) if each != WAIT
+    ]
+    assert first is second
+    assert (third.host, fourth.host) == ("b", "a")
 
 
 def test_bodies() -> None:

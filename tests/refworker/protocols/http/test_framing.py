@@ -18,13 +18,13 @@ from refworker.protocols.http.framing import (
     refusal,
     short_answer,
 )
-from refworker.protocols.http.heads import Head, head_of
+from refworker.protocols.http.heads import Head
 from tests.refworker.protocols.http.hosts import DATE, GET
 
 
 def head(method: bytes = b"GET", version: bytes = b"1.1", *fields: bytes) -> Head:
     raw = GET.replace(b"GET", method).replace(b"1.1", version).replace(b"Host", b"".join([*fields, b"Host"]))
-    return head_of(raw, Limits())
+    return Head(raw, Limits())
 
 
 ASKED, OLD, HEAD = head(), head(version=b"1.0"), head(b"HEAD")

@@ -11,10 +11,3 @@ def test_the_shortest_time() -> None:
     assert Limits().shortest == 30
     assert Limits(header_timeout=1).shortest == Limits(body_timeout=1).shortest == 1
     assert Limits(keepalive_timeout=1).shortest == 1
-
-
-def test_limits_are_equal_whatever_was_read_under_them() -> None:
-    used = Limits()
-    used.heads[b"x"] = "y"
-    assert used == Limits()
-    assert not Limits().heads

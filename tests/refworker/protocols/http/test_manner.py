@@ -2,11 +2,11 @@ import pytest
 
 from refworker.protocols.http import manner
 from refworker.protocols.http.grammar import Refused
-from refworker.protocols.http.manner import CLOSE, DECISIVE, KEEP_ALIVE, KEPT, Manner, manner_of
+from refworker.protocols.http.manner import CLOSE, DECISIVE, KEEP_ALIVE, KEPT, KEPT_SIZE, Manner, manner_of
 
 
 def read(fields: bytes, minor: bytes = b"1", host: bytes = b"Host: a\r\n") -> Manner:
-    return manner_of(minor, tuple(DECISIVE.findall(b"\n" + host + fields)), keep=True)
+    return manner_of(minor, tuple(DECISIVE.findall(b"\n" + host + fields)))
 
 
 def refused(fields: bytes, minor: bytes = b"1", host: bytes = b"Host: a\r\n") -> int:
@@ -135,9 +135,9 @@ def test_names_with_other_marks_are_other_names() -> None:
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[object, Manner] = {}
-    monkeypatch.setattr(manner, "_known", kept)
+    monkeypatch.setattr(manner, "KNOWN", kept)
     for number in range(KEPT + 1):
         read(b"Content-Length: %d\r\n" % number)
     assert len(kept) == 1
-    manner_of(b"1", ((b"Host", b"b"),), keep=False)
+    manner_of(b"1", ((b"Host", b"b" * (KEPT_SIZE + 1)),))
     assert len(kept) == 1
