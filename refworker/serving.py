@@ -168,15 +168,14 @@ class Serving(Answering):
     async def _send_all(self, descriptor: int, file: OpenFile) -> None:
         position, end = file.offset, file.offset + file.length
         while position < end:
-            try:
-                sent = os.sendfile(descriptor, file.descriptor, position, min(STEP, end - position))
-            except BlockingIOError:
-                await _writable(descriptor)
-                continue
-            _check(sent)
+            wanted = min(STEP, end - position)
+            sent = _sent(descriptor, file.descriptor, position, wanted)
             self._pushed += sent
             position += sent
-            await asyncio.sleep(0)
+            if sent < wanted:  # the socket is full: many small steps would cost more than to wait for room
+                await _writable(descriptor)
+            else:
+                await asyncio.sleep(0)
 
     def _let_go(self) -> None:
         """The connection is gone: nothing is sent any more, temporary files go when nobody is at work."""
@@ -214,6 +213,16 @@ async def _at_once(session: Session) -> Session:
 def _check(count: int) -> None:
     if not count:
         raise OSError("the file has become shorter")
+
+
+def _sent(descriptor: int, source: int, position: int, wanted: int) -> int:
+    """How many bytes the socket has taken. Raises OSError."""
+    try:
+        sent = os.sendfile(descriptor, source, position, wanted)
+    except BlockingIOError:
+        return 0
+    _check(sent)
+    return sent
 
 
 async def _writable(descriptor: int) -> None:

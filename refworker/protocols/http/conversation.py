@@ -86,8 +86,8 @@ class HttpServer:
 
     __slots__ = (
         "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position", "_reader",
-        "_recent", "_stream", "_waiting", "_websocket", "max_package_size", "on_answer", "on_end", "owes", "request",
-        "since",
+        "_recent", "_stream", "_waiting", "_websocket", "max_package_size", "on_answer", "on_end", "owes",
+        "request", "since",
     )  # fmt: skip
     name: ClassVar[str] = "HTTP"
     suffix: ClassVar[bytes | None] = None

@@ -4,7 +4,7 @@ import pytest
 
 from refworker.protocols.http import HttpServer, Limits, Request
 from refworker.protocols.http.grammar import Refused
-from refworker.protocols.http.heads import head_of
+from refworker.protocols.http.heads import Head
 from refworker.uploads import Uploads
 
 FORM = "application/x-www-form-urlencoded"
@@ -41,7 +41,7 @@ class Connection:
 def request(target: str = "/", body: bytes = b"", kind: str = "", *fields: str) -> Request:
     lines = ["Host: x", *([f"Content-Type: {kind}"] if kind else []), *fields]
     head = f"POST {target} HTTP/1.1\r\n" + "".join(f"{line}\r\n" for line in lines) + "\r\n"
-    return Request(head_of(head.encode(), Limits()), body, (), HttpServer(Connection()))  # type: ignore[arg-type]
+    return Request(Head(head.encode(), Limits()), body, (), HttpServer(Connection()))  # type: ignore[arg-type]
 
 
 def test_the_query() -> None:
@@ -136,7 +136,7 @@ def test_a_request_knows_whether_it_is_answered() -> None:
     server.encode("1")
     second = next(items)
     assert (first.answered, second.answered) == (True, False)
-    assert first.head is second.head, "what is said alike is read once, and yet they are two"
+    assert first.head == second.head, "what is said is the same, and yet they are two"
     assert not Request(first.head).answered
     assert Request(first.head).connection is None
 
