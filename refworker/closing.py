@@ -122,8 +122,8 @@ class Closing(Manners):
         return not waiting and not is_readable(self._transport) and not self._is_new()
 
     def _is_new(self) -> bool:
-        """Whether the peer's first word may be on its way, or the next one of a peer that asks one thing after
-        the other; when it should have come, `_leave` looks again.
+        """Whether the peer's first word may be on its way, or the next one of a peer that asks one thing
+        after the other; when it should have come, `_leave` looks again.
         """
         if self.status < ESTABLISHED:  # accepted, and not begun: `connection_made` comes back to this
             return True
