@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from refworker.connection import TcpConnection
 from refworker.protocols.websocket.frames import CLOSE, TEXT, close_payload, frame
 from refworker.status import statistics
 from refworker.worker import Worker
+from tests.refworker.certificates import self_signed
 from tests.refworker.peers import UPGRADE, Peer, connected, run, until
 
 HOST = "127.0.0.1"
@@ -364,6 +366,24 @@ def test_who_asks_one_thing_after_the_other_may_ask_once_more_at_a_stop() -> Non
             assert b"\r\nConnection: close\r\n" in await peer.reader.readuntil(b"\r\n\r\n")
             assert await peer.reader.read() == b"/b"
             await stopping
+
+    run(program)
+
+
+def test_over_tls() -> None:
+    certificate, key = self_signed("localhost")
+    context = ssl.create_default_context(cafile=str(certificate))
+
+    async def program() -> None:
+        files = {"ssl": {"local_cert": str(certificate), "local_pk": str(key)}}
+        async with Worker(f"https://{HOST}:0", on_message=path, context=files) as worker:
+            reader, writer = await asyncio.open_connection(HOST, worker.port, ssl=context)
+            peer = Peer(reader, writer)
+            peer.send(get("/a") + get("/b"))
+            assert await bodies(peer, 2) == [b"/a", b"/b"]
+            peer.send(get("/c", "Connection: close"))
+            assert (await peer.rest()).endswith(b"\r\n\r\n/c")
+            writer.transport.abort()
 
     run(program)
 
