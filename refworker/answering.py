@@ -6,7 +6,7 @@ what it asked for: reading stops, so that nothing queues without bound, and noth
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from time import monotonic, time
 from typing import Any
@@ -23,20 +23,20 @@ USUAL = (Response, str, bytes, dict)
 """What handlers return that are not async."""
 
 
-class Clock:
-    """The time as a Date field has it (RFC 9110 section 6.6.1), made once a second."""
+def clock() -> Callable[[], bytes]:
+    """A function that gives the time as a Date field has it, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110
+    section 6.6.1). It makes the text once a second.
+    """
+    second, text = 0, b""
 
-    __slots__ = ("_second", "_text")
+    def read() -> bytes:
+        nonlocal second, text
+        if not second <= time() < second + 1:  # a clock may be set back
+            second = int(time())
+            text = formatdate(second, usegmt=True).encode()
+        return text
 
-    def __init__(self) -> None:
-        self._second, self._text = 0, b""
-
-    def __call__(self) -> bytes:
-        """In the form `Sun, 06 Nov 1994 08:49:37 GMT`."""
-        if not 0 <= time() - self._second < 1:  # a clock may be set back
-            self._second = int(time())
-            self._text = formatdate(self._second, usegmt=True).encode()
-        return self._text
+    return read
 
 
 class Answering(Switching):
@@ -44,7 +44,7 @@ class Answering(Switching):
 
     __slots__ = ()
 
-    date = staticmethod(Clock())
+    date = staticmethod(clock())
     moment = staticmethod(monotonic)
 
     @property
@@ -62,6 +62,11 @@ class Answering(Switching):
         if self.is_busy() or self._congested:
             codec.since = monotonic()
         return float(codec.due())
+
+    def _last_turn(self) -> float:
+        """When the peer's turn came last, where turns are taken, else 0.0."""
+        codec: Any = self._codec
+        return float(codec.since) if codec.paced else 0.0
 
     def expire(self) -> None:
         """Close, if what was due has not come."""

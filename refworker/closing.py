@@ -122,10 +122,13 @@ class Closing(Manners):
         return not waiting and not is_readable(self._transport) and not self._is_new()
 
     def _is_new(self) -> bool:
-        """Whether the peer's first word may be on its way; when it should have come, `_leave` looks again."""
+        """Whether the peer's first word may be on its way, or the next one of a peer that asks one thing
+        after the other; when it should have come, `_leave` looks again.
+        """
         if self.status < ESTABLISHED:  # accepted, and not begun: `connection_made` comes back to this
             return True
-        rest = self._opened + self.first_word_timeout - asyncio.get_running_loop().time()
+        began = max(self._opened, self._last_turn())
+        rest = began + self.first_word_timeout - asyncio.get_running_loop().time()
         if rest > 0:
             self._deadline(rest, self._leave)
         return rest > 0

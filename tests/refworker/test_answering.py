@@ -2,16 +2,18 @@
 
 import asyncio
 import re
+import ssl
 from typing import Any
 
 import pytest
 
 from refworker import Chunk, Limits, Request, Response, ServerSentEvents
-from refworker.answering import Clock
+from refworker.answering import clock
 from refworker.connection import TcpConnection
 from refworker.protocols.websocket.frames import CLOSE, TEXT, close_payload, frame
 from refworker.status import statistics
 from refworker.worker import Worker
+from tests.refworker.certificates import self_signed
 from tests.refworker.peers import UPGRADE, Peer, connected, run, until
 
 HOST = "127.0.0.1"
@@ -40,6 +42,12 @@ async def bodies(peer: Peer, count: int) -> list[bytes]:
         assert length, head
         found.append(await peer.reader.readexactly(int(length[1])))
     return found
+
+
+async def living(worker: Worker) -> list[TcpConnection]:
+    """The connections of a worker that has at least one."""
+    await until(lambda: worker.connections)
+    return list(worker.connections.values())
 
 
 # -- what a handler answers ----------------------------------------------------------------------------
@@ -308,15 +316,15 @@ def test_time_stands_still_while_it_is_the_service_that_is_waited_for() -> None:
 def test_the_clock_is_read_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 784111777.5
     monkeypatch.setattr("refworker.answering.time", lambda: now)
-    clock = Clock()
-    assert clock() == b"Sun, 06 Nov 1994 08:49:37 GMT"
-    first = clock()
+    read = clock()
+    assert read() == b"Sun, 06 Nov 1994 08:49:37 GMT"
+    first = read()
     now += 0.4
-    assert clock() is first
+    assert read() is first
     now += 0.1
-    assert clock() == b"Sun, 06 Nov 1994 08:49:38 GMT"
+    assert read() == b"Sun, 06 Nov 1994 08:49:38 GMT"
     now -= 60
-    assert clock() == b"Sun, 06 Nov 1994 08:48:38 GMT"
+    assert read() == b"Sun, 06 Nov 1994 08:48:38 GMT"
 
 
 # -- how it ends ---------------------------------------------------------------------------------------
@@ -340,6 +348,42 @@ def test_a_stop_lets_requests_finish_and_closes_who_is_idle() -> None:
             assert b"\r\nConnection: close\r\n" in await busy.reader.readuntil(b"\r\n\r\n")
             assert await busy.reader.read() == b"done"
             await stopping
+
+    run(program)
+
+
+def test_who_asks_one_thing_after_the_other_may_ask_once_more_at_a_stop() -> None:
+    async def program() -> None:
+        worker = serving(path, stop_timeout=5.0)
+        async with worker, connected(worker) as peer:
+            (connection,) = await living(worker)
+            connection._opened = -1.0  # long ago
+            peer.send(get("/a"))
+            assert await bodies(peer, 1) == [b"/a"]
+            stopping = asyncio.create_task(worker.stop())
+            await until(lambda: connection.draining)
+            peer.send(get("/b"))
+            assert b"\r\nConnection: close\r\n" in await peer.reader.readuntil(b"\r\n\r\n")
+            assert await peer.reader.read() == b"/b"
+            await stopping
+
+    run(program)
+
+
+def test_over_tls() -> None:
+    certificate, key = self_signed("localhost")
+    context = ssl.create_default_context(cafile=str(certificate))
+
+    async def program() -> None:
+        files = {"ssl": {"local_cert": str(certificate), "local_pk": str(key)}}
+        async with Worker(f"https://{HOST}:0", on_message=path, context=files) as worker:
+            reader, writer = await asyncio.open_connection(HOST, worker.port, ssl=context)
+            peer = Peer(reader, writer)
+            peer.send(get("/a") + get("/b"))
+            assert await bodies(peer, 2) == [b"/a", b"/b"]
+            peer.send(get("/c", "Connection: close"))
+            assert (await peer.rest()).endswith(b"\r\n\r\n/c")
+            writer.transport.abort()
 
     run(program)
 

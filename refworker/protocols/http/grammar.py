@@ -15,6 +15,15 @@ FIELD = re.compile(rb"(%s):(%s)\r\n" % (TOKEN, VALUE))
 REQUEST_LINE = re.compile(rb"(%s) (%s) HTTP/([0-9])\.([0-9])\r\n" % (TOKEN, TARGET))
 REQUEST = re.compile(rb"(%s) (%s) HTTP/1\.([0-9])\r\n(?:%s:%s\r\n)*+\r\n" % (TOKEN, TARGET, TOKEN, VALUE))
 
+PLAIN = re.compile(
+    rb"(%s) (%s) HTTP/1\.1\r\nHost: ([!-~]*+)\r\n"
+    rb"(?:(?![HhCcTtEeUu](?i:(?:ost|ontent-length|ransfer-encoding|xpect|pgrade):"
+    rb"|onnection:(?! keep-alive\r\n)))%s:%s\r\n)*+\r\n" % (TOKEN, TARGET, TOKEN, VALUE)
+)
+"""A well-formed head of the usual sort: of the fields that decide how a request travels it has Host alone, in
+front, and perhaps the `Connection: keep-alive` that says nothing new. One look does for it.
+"""
+
 NAME = re.compile(TOKEN.decode())
 SENDABLE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 

@@ -1,7 +1,7 @@
 """A request's head: who is asked for what (RFC 9112 section 3).
 
 One regular expression judges a whole head, one search takes the fields that decide how it travels (see
-`manner.py`); the others are taken when somebody asks for them.
+`manner.py`), where there is more of them than Host; the others are taken when somebody asks for them.
 
 A `Head` says nothing but what its own bytes say, and never changes, so it serves for every request of a
 connection that has the same.
@@ -9,9 +9,9 @@ connection that has the same.
 
 import re
 
-from refworker.protocols.http.grammar import AUTHORITY, REQUEST, Fields, Refused, fields_of
+from refworker.protocols.http.grammar import AUTHORITY, PLAIN, REQUEST, Fields, Refused, fields_of
 from refworker.protocols.http.limits import Limits
-from refworker.protocols.http.manner import DECISIVE, KNOWN, Manner, manner_of
+from refworker.protocols.http.manner import DECISIVE, KNOWN, Found, Manner, manner_of
 from refworker.protocols.http.pieces import HeadInPieces
 
 ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)([^\r]*)")
@@ -24,24 +24,28 @@ METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH
 class Head:
     """What a request says before its body. It never changes, since it may be shared."""
 
-    __slots__ = ("_fields", "_origin", "host", "manner", "method", "raw", "target")
+    __slots__ = ("_fields", "host", "manner", "method", "origin", "raw", "target")
     target: str
     """As it was sent: `/path?query`, `http://host/path`, or `*`."""
+    origin: str
+    """Path and query, whatever the form of the target; `*` for the server as a whole."""
     host: str
     """That of an absolute target goes before the field (section 3.2.2)."""
 
     def __init__(self, raw: bytes, limits: Limits) -> None:
         """`raw` is all up to the empty line, and that. Raises Refused."""
-        match = REQUEST.fullmatch(raw)
-        if match is None or (len(raw) > limits.surely and exceeds(raw, limits)):
-            HeadInPieces(limits).feed(b"\r\n" + raw)  # with the one empty line that may stand there
-            assert match
-        method, target, minor = match.groups()
+        if len(raw) > limits.surely and exceeds(raw, limits):
+            check(raw, limits)
+        if match := PLAIN.fullmatch(raw):
+            method, target, host = match.groups()
+            minor: bytes = b"1"
+            found: Found = ((b"Host", host),)
+        else:
+            method, target, minor, found = parts_of(raw, limits)
         self.raw = raw
         self._fields: Fields | None = None
-        self.target = self._origin = target.decode()
+        self.target = self.origin = target.decode()
         self.method = METHODS.get(method) or self._unusual(method, target)
-        found = tuple(DECISIVE.findall(raw, match.end(3)))
         manner = KNOWN.get((minor, found)) or manner_of(minor, found)
         self.manner: Manner = manner
         self.host = manner.host
@@ -62,7 +66,7 @@ class Head:
             self.host = match[1].decode()
             rest = match[2].decode()
             nowhere = "*" if self.method == "OPTIONS" else "/"  # section 3.2.4
-            self._origin = rest if rest.startswith("/") else "/" + rest if rest else nowhere
+            self.origin = rest if rest.startswith("/") else "/" + rest if rest else nowhere
             self._fields = tuple(
                 (name, self.host if name == "host" else value) for name, value in self.fields
             )
@@ -71,13 +75,13 @@ class Head:
 
     @property
     def path(self) -> str:
-        """Of the target, nothing decoded; `*` for the server as a whole."""
-        return self._origin.partition("?")[0]
+        """Of the target, nothing decoded."""
+        return self.origin.partition("?")[0]
 
     @property
     def query_string(self) -> str:
         """What follows the `?`, as it was sent."""
-        return self._origin.partition("?")[2]
+        return self.origin.partition("?")[2]
 
     @property
     def fields(self) -> Fields:
@@ -102,6 +106,21 @@ class Head:
 
     def __repr__(self) -> str:
         return f"<Head {self.method} {self.target}>"
+
+
+def parts_of(raw: bytes, limits: Limits) -> tuple[bytes, bytes, bytes, Found]:
+    """Method, target, minor version, and the fields that decide. Raises Refused."""
+    match = REQUEST.fullmatch(raw)
+    if match is None:
+        check(raw, limits)
+        raise AssertionError("a head cannot be both malformed and well formed")
+    method, target, minor = match.groups()
+    return method, target, minor, tuple(DECISIVE.findall(raw, match.end(3)))
+
+
+def check(raw: bytes, limits: Limits) -> None:
+    """Raise Refused for what is malformed or too large; slowly, but it says what is wrong."""
+    HeadInPieces(limits).feed(b"\r\n" + raw)  # with the one empty line that may stand there
 
 
 def exceeds(raw: bytes, limits: Limits) -> bool:

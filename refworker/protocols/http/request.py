@@ -39,7 +39,7 @@ class Request(Content):
     @property
     def path(self) -> str:
         """The path of the target, nothing decoded: `urllib.parse.unquote` does that."""
-        return self.head.path
+        return self.head.origin.partition("?")[0]
 
     @property
     def query_string(self) -> str:
