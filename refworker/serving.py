@@ -122,8 +122,9 @@ class Serving(Answering):
         return answer_with(response, head)
 
     def deliver(self, file: OpenFile) -> None:
-        """Send a file behind what is written."""
+        """Send a file behind what is written, and close it, even where the sending never begins."""
         self._delivery = asyncio.get_running_loop().create_task(self._delivering(file))
+        self._delivery.add_done_callback(lambda task: os.close(file.descriptor))
 
     async def _delivering(self, file: OpenFile) -> None:
         try:
@@ -137,8 +138,6 @@ class Serving(Answering):
             self._delivery = None
             self._codec.delivered()  # type: ignore[attr-defined]
             self._shut_late()
-        finally:
-            os.close(file.descriptor)
 
     async def _written(self) -> None:
         """Wait until the transport holds nothing."""

@@ -227,6 +227,23 @@ def test_who_goes_meanwhile_leaves_no_descriptor(tmp_path: Path) -> None:
     run(program)
 
 
+def test_a_file_that_is_never_begun_is_closed(big: Path) -> None:
+    def handler(connection: TcpConnection, request: Request) -> None:
+        connection.send(Response().with_file(big))
+        connection.destroy()
+
+    async def program() -> None:
+        async with serving(handler) as worker:
+            async with connected(worker) as peer:
+                await until(lambda: worker.connections)
+                before = len(os.listdir("/dev/fd"))
+                ask(peer)
+                await until(lambda: not worker.connections)
+            await until(lambda: len(os.listdir("/dev/fd")) <= before)
+
+    run(program)
+
+
 def test_a_stop_waits_for_the_file(big: Path) -> None:
     async def program() -> None:
         worker = serving(lambda connection, request: Response().with_file(big), stop_timeout=DEADLINE)
