@@ -204,7 +204,11 @@ class Closing(Manners):
         return not self._farewell
 
     def _linger(self) -> None:
-        """Wait for the peer's FIN: long while it still has to read what is queued, short after that."""
+        """Wait for the peer's FIN: long while it still has to read what is queued, short after that; and not
+        yet while a file is under way, which has a time of its own.
+        """
+        if self._delivery:
+            return
         short = min(self.linger_timeout, LINGER_AT_STOP) if self.draining else self.linger_timeout
         self._deadline(self.close_timeout if self._congested else short, self.destroy)
 

@@ -86,7 +86,9 @@ class FileStore:
         except OSError:  # none, or an id too long for a name
             return ""
         with open(descriptor, encoding="utf-8") as file:
-            return file.read() if time() < os.fstat(descriptor).st_mtime else ""
+            status = os.fstat(descriptor)
+            good = status.st_uid == os.geteuid() and time() < status.st_mtime
+            return file.read() if good else ""  # what somebody else has put there is no session
 
     def write(self, key: str, text: str, lifetime: float) -> None:
         """Keep it. Raises OSError."""

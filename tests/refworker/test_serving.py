@@ -132,6 +132,32 @@ def test_over_tls_it_goes_in_pieces(big: Path) -> None:
     run(program)
 
 
+def test_a_close_waits_for_a_file_however_slowly_it_is_read(tmp_path: Path) -> None:
+    path, size = tmp_path / "sparse", 12 * 2**20
+    with open(path, "wb") as file:
+        file.truncate(size)
+
+    def handler(connection: TcpConnection, request: Request) -> None:
+        connection.linger_timeout = 0.0
+        connection.close(Response().with_file(path))
+
+    async def program() -> None:
+        context = {"ssl": {"local_cert": str(CERT), "local_pk": str(KEY)}}
+        async with serving(handler, transport="ssl", context=context) as worker:
+            trust = ssl.create_default_context(cafile=str(CERT))
+            trust.check_hostname = False
+            reader, writer = await asyncio.open_connection(HOST, worker.port, ssl=trust)
+            peer = Peer(reader, writer)
+            ask(peer)
+            await reader.readuntil(b"\r\n\r\n")
+            (connection,) = worker.connections.values()
+            await until(connection.get_send_buffer_queue_size)
+            assert len(await peer.rest()) == size
+            writer.close()
+
+    run(program)
+
+
 def test_head_sends_no_file(big: Path) -> None:
     async def program() -> None:
         handler = lambda connection, request: Response().with_file(big)  # noqa: E731
@@ -361,6 +387,7 @@ def test_a_session_is_kept_whatever_the_answer_is(kind: str) -> None:
     def handler(connection: TcpConnection, request: Request) -> Any:
         session = request.session()
         assert request.session() is session
+        assert request.session_id() == session.id
         session.set("n", session.get("n", 0) + 1)
         if kind == "send":
             connection.send(str(session.get("n")))
@@ -388,6 +415,7 @@ def test_a_session_of_a_store_that_has_to_be_waited_for() -> None:
     async def handler(connection: TcpConnection, request: Request) -> str:
         session = await request.session()
         assert await request.session() is session
+        assert await request.session_id() == session.id
         session.set("n", session.get("n", 0) + 1)
         if request.path == "/login":
             await request.session_regenerate_id(delete_old=True)

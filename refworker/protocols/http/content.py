@@ -6,7 +6,7 @@ catches that: `Refused` is an exception like every other.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -124,9 +124,18 @@ class Content:
         """
         return self.connection.session_of(self)
 
+    def session_id(self) -> Any:
+        """The id of that session, to be awaited where the session is."""
+        session = self.session()
+        return _id_of(session) if isinstance(session, Awaitable) else session.id
+
     def session_regenerate_id(self, delete_old: bool = False) -> Any:
         """Give the session another id, as after every login; the old one is forgotten with `delete_old`."""
         return self.connection.renew_session_of(self, delete_old)
+
+
+async def _id_of(session: Awaitable[Any]) -> str:
+    return str((await session).id)
 
 
 def _one(values: Any, name: str | None, default: Any) -> Any:

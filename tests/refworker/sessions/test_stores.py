@@ -94,6 +94,17 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     assert FileStore(tmp_path).read(ID) == ""
 
 
+def test_what_somebody_else_has_put_there_is_no_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FileStore(tmp_path)
+    store.write(ID, "1", LIFETIME)
+    assert store.read(ID) == "1"
+    owner = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    assert store.read(ID) == ""
+
+
 def test_an_id_that_is_too_long_for_a_file_is_unknown(tmp_path: Path) -> None:
     store = FileStore(tmp_path)
     assert store.read("a" * 256) == ""
