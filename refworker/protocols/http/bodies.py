@@ -150,8 +150,10 @@ class Chunked:
 
     def _take_trailers(self, data: bytes, position: int) -> int:
         assert self._trailers is not None
-        if not self._trailers.feed(data[position:]):
-            return len(data)
-        self.trailers = fields_of(self._trailers.text[:-2])
+        end = position + 2 if data.startswith(CRLF, position) else data.find(b"\r\n\r\n", position) + 4
+        part = data[position : end if end >= 4 else len(data)]  # and not what may be many more requests
+        if not self._trailers.feed(part):
+            return position + len(part)
+        self.trailers = fields_of(self._trailers.text)
         self._step = None
-        return len(data) - len(self._trailers.rest)
+        return position + len(part) - len(self._trailers.rest)

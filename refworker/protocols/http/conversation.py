@@ -155,8 +155,10 @@ class HttpServer:
             return None
         if self._reader:
             return self._read_body(self._reader)
+        if data[start] == CR and data.startswith(b"\r\n", start):  # one empty line (RFC 9112 section 2.2)
+            start += 2
         end = 0 if self._pieces else data.find(b"\r\n\r\n", start) + 4
-        if end < 4 or data[start] == CR:
+        if end < 4:
             head = self._read_unusual()
             if head is None:
                 return None
@@ -173,7 +175,7 @@ class HttpServer:
         return request
 
     def _read_unusual(self) -> Head | None:
-        """A head that has not come at once, or has an empty line before it."""
+        """A head that has not come at once."""
         pieces = self._pieces
         if not pieces:
             pieces = self._pieces = HeadInPieces(self._limits)

@@ -1,3 +1,4 @@
+from time import process_time
 from typing import Any
 
 import pytest
@@ -129,6 +130,17 @@ PARTS = st.sampled_from(
 @given(st.lists(PARTS, max_size=8), positions)
 def test_streams_of_any_sort_mean_the_same_in_every_cut(parts: list[bytes], where: list[int]) -> None:
     assert_invariant(maker(), b"".join(parts), where)
+
+
+@pytest.mark.parametrize("one", [b"\r\n" + GET, chunked(b"0\r\n\r\n"), chunked(b"0\r\na: b\r\n\r\n")])
+def test_a_request_costs_the_same_however_many_stand_behind_it(one: bytes) -> None:
+    def cost(count: int) -> float:
+        server, data = maker()(), one * count
+        began = process_time()
+        assert sum(isinstance(item, Request) for item in server.feed(data)) == count
+        return (process_time() - began) / count
+
+    assert min(cost(5000) for _ in range(2)) < 4 * min(cost(100) for _ in range(9))
 
 
 def test_what_is_under_way_is_counted() -> None:
