@@ -7,12 +7,12 @@ what it asked for: reading stops, so that nothing queues without bound, and noth
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from email.utils import formatdate
 from time import monotonic, time
 from typing import Any
 
 from refworker.protocols.base import Signal
 from refworker.protocols.http import Response, Upgrade, Wait
+from refworker.protocols.http.dates import http_date
 from refworker.sender import ESTABLISHED
 from refworker.switch import UNANSWERED, Switching
 
@@ -33,7 +33,7 @@ def clock() -> Callable[[], bytes]:
         nonlocal second, text
         if not second <= time() < second + 1:  # a clock may be set back
             second = int(time())
-            text = formatdate(second, usegmt=True).encode()
+            text = http_date(second).encode()
         return text
 
     return read

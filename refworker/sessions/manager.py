@@ -6,7 +6,7 @@ later has none to be set by, and is an error (HAPI-014).
 """
 
 import inspect
-import secrets
+import os
 from collections.abc import Awaitable
 from time import monotonic
 from typing import Any, Protocol
@@ -117,4 +117,4 @@ class Sessions:
 
 def new_id() -> str:
     """160 random bits."""
-    return secrets.token_hex(20)
+    return os.urandom(20).hex()
