@@ -50,3 +50,8 @@ class RedisStore:
 
     async def gc(self) -> None:
         """Nothing: see above."""
+
+    async def close(self) -> None:
+        """Close its connections; for `on_worker_stop`."""
+        if self._given is not None:
+            await self._given.aclose()

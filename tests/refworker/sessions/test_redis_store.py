@@ -28,6 +28,11 @@ class Redis:
     async def delete(self, name: str) -> None:
         self.kept.pop(name, None)
 
+    closed = False
+
+    async def aclose(self) -> None:
+        self.closed = True
+
 
 @pytest.mark.parametrize("decodes", [True, False])
 def test_a_session_in_redis(decodes: bool) -> None:
@@ -57,5 +62,7 @@ def test_a_session_in_redis(decodes: bool) -> None:
         await again.save()
         assert not redis.kept
         await sessions.store.gc()
+        await sessions.store.close()
+        assert redis.closed
 
     asyncio.run(program())
