@@ -157,24 +157,16 @@ class Serving(Answering):
 
     async def _by_kernel(self, file: OpenFile) -> None:
         """The socket is the transport's own: a copy of its descriptor can be watched beside it."""
+        loop = asyncio.get_running_loop()
         descriptor = os.dup(self._transport.get_extra_info("socket").fileno())
+        pump = Pump(descriptor, file)
+        loop.add_writer(descriptor, pump.step)
         try:
-            await self._send_all(descriptor, file)
+            await pump.finished()
         finally:
-            asyncio.get_running_loop().remove_writer(descriptor)
+            self._pushed += pump.position - file.offset
+            loop.remove_writer(descriptor)
             os.close(descriptor)
-
-    async def _send_all(self, descriptor: int, file: OpenFile) -> None:
-        position, end = file.offset, file.offset + file.length
-        while position < end:
-            wanted = min(STEP, end - position)
-            sent = _sent(descriptor, file.descriptor, position, wanted)
-            self._pushed += sent
-            position += sent
-            if sent < wanted:  # the socket is full: many small steps would cost more than to wait for room
-                await _writable(descriptor)
-            else:
-                await asyncio.sleep(0)
 
     def _let_go(self) -> None:
         """The connection is gone: nothing is sent any more, temporary files go when nobody is at work."""
@@ -214,23 +206,38 @@ def _check(count: int) -> None:
         raise OSError("the file has become shorter")
 
 
-def _sent(descriptor: int, source: int, position: int, wanted: int) -> int:
-    """How many bytes the socket has taken. Raises OSError."""
-    try:
-        sent = os.sendfile(descriptor, source, position, wanted)
-    except BlockingIOError:
-        return 0
-    _check(sent)
-    return sent
+class Pump:
+    """Sends a file as far as the socket takes it, each time that there is room."""
 
+    __slots__ = ("_descriptor", "_done", "_end", "_source", "position")
 
-async def _writable(descriptor: int) -> None:
-    """Wait until a socket takes more. Raises TimeoutError after `PATIENCE`."""
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    loop.add_writer(descriptor, lambda: None if ready.done() else ready.set_result(None))
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await ready
-    finally:
-        loop.remove_writer(descriptor)
+    def __init__(self, descriptor: int, file: OpenFile) -> None:
+        self._descriptor, self._source = descriptor, file.descriptor
+        self.position, self._end = file.offset, file.offset + file.length
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def step(self) -> None:
+        """There is room."""
+        if self._done.done():
+            return
+        try:
+            wanted = min(STEP, self._end - self.position)
+            sent = os.sendfile(self._descriptor, self._source, self.position, wanted)
+            _check(sent)
+        except BlockingIOError:
+            return
+        except OSError as problem:
+            self._done.set_exception(problem)
+            return
+        self.position += sent
+        if self.position >= self._end:
+            self._done.set_result(None)
+
+    async def finished(self) -> None:
+        """Wait for the end. Raises OSError, TimeoutError after `PATIENCE` without any progress."""
+        while not self._done.done():
+            before = self.position
+            await asyncio.wait([self._done], timeout=PATIENCE)
+            if self.position == before and not self._done.done():
+                raise TimeoutError
+        self._done.result()
