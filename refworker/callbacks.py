@@ -78,6 +78,8 @@ class ConnectionCallbacks:
     """With the handshake's request, before it is answered; of an outgoing connection with the answer."""
     on_websocket_connected = Callback()
     """With the request: the answer is on its way."""
+    on_websocket_message = Callback()
+    """With a message; on a worker of `http://`, which speaks WebSocket, too, where this is set."""
     on_websocket_ping = Callback()
     """With its payload; in place of the pong that is sent where nobody asks for this."""
     on_websocket_pong = Callback()

@@ -21,7 +21,7 @@ LINGER_AT_STOP = 0.2  # seconds at most, for the FIN of a peer that has been tol
 
 NORMAL, GOING_AWAY = 1000, 1001  # why it ends, for protocols that tell (RFC 6455 section 7.4.1; LIFE-078)
 
-ENDED, SUSPENDED = 2, 8
+ENDED, SUSPENDED = 2, 32
 """Why a connection is stalled: its end, and a count of suspended handlers (see also `connection.py`)."""
 
 
@@ -122,10 +122,13 @@ class Closing(Manners):
         return not waiting and not is_readable(self._transport) and not self._is_new()
 
     def _is_new(self) -> bool:
-        """Whether the peer's first word may be on its way; when it should have come, `_leave` looks again."""
+        """Whether the peer's first word may be on its way, or the next one of a peer that asks one thing
+        after the other; when it should have come, `_leave` looks again.
+        """
         if self.status < ESTABLISHED:  # accepted, and not begun: `connection_made` comes back to this
             return True
-        rest = self._opened + self.first_word_timeout - asyncio.get_running_loop().time()
+        began = max(self._opened, self._last_turn())
+        rest = began + self.first_word_timeout - asyncio.get_running_loop().time()
         if rest > 0:
             self._deadline(rest, self._leave)
         return rest > 0
@@ -141,9 +144,7 @@ class Closing(Manners):
             return self.destroy()
         if self._stalled & ENDED:
             return None  # only the first call counts
-        last = b""
-        if data is not None:
-            last = as_bytes(data) if raw else self._codec.encode(data)
+        last = as_bytes(data) if raw and data is not None else self._codec.final(data)
         return self._finish(status, last, self._goodbye(code, reason))
 
     def _goodbye(self, code: int | None = None, reason: str = "") -> bytes:
@@ -167,7 +168,7 @@ class Closing(Manners):
 
     def _shut(self) -> None:
         """Everything is said: FIN, unless the peer's farewell is still to come, or its FIN comes first."""
-        if self.status is CLOSED:
+        if self.status is CLOSED or self._delivery:
             return
         items, _, done = self._kept()
         if self._farewell:  # the answer may be among what nobody will handle any more
@@ -180,6 +181,10 @@ class Closing(Manners):
             self._deadline(self.farewell_timeout, self._release)
         else:
             self._say_goodbye()
+
+    def _shut_late(self) -> None:
+        if self._stalled & ENDED:
+            self._shut()
 
     def _say_goodbye(self) -> None:
         try:
@@ -199,7 +204,11 @@ class Closing(Manners):
         return not self._farewell
 
     def _linger(self) -> None:
-        """Wait for the peer's FIN: long while it still has to read what is queued, short after that."""
+        """Wait for the peer's FIN: long while it still has to read what is queued, short after that; and not
+        yet while a file is under way, which has a time of its own.
+        """
+        if self._delivery:
+            return
         short = min(self.linger_timeout, LINGER_AT_STOP) if self.draining else self.linger_timeout
         self._deadline(self.close_timeout if self._congested else short, self.destroy)
 
@@ -221,6 +230,7 @@ class Closing(Manners):
         self._stalled |= ENDED
         self._room = None
         self._kept()
+        self._let_go()
         self._backlog.clear()
         if self._timer:
             self._timer.cancel()

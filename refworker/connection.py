@@ -11,25 +11,28 @@ unparsed, and reading stops, so that nothing queues without bound.
 """
 
 import asyncio
+import sys
 from collections.abc import Iterable
 from itertools import count, islice
 from time import monotonic
 from typing import Any, ClassVar, Protocol, cast
 
+from refworker.answering import FULL
 from refworker.callbacks import Function, logger, spawn
 from refworker.closing import ENDED, SUSPENDED, Closing
 from refworker.endpoints import is_readable, tune
 from refworker.idle import Watch
 from refworker.pipe import join
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Event, Signal
+from refworker.protocols.http.grammar import Refused
 from refworker.protocols.registry import Factory
 from refworker.sender import CLOSED, ESTABLISHED
 from refworker.status import Status, statistics
 from refworker.switch import SWITCHED
 
 PAUSED = 1
-"""A connection is stalled by `pause_recv`; other bits of `_stalled` are ENDED, SWITCHED, and a count of
-suspended handlers.
+"""A connection is stalled by `pause_recv`; other bits of `_stalled` are ENDED, SWITCHED, UNANSWERED and FULL,
+and a count of suspended handlers.
 """
 
 
@@ -116,16 +119,12 @@ class TcpConnection(Closing, asyncio.Protocol):
             self._watch.begin(self)
         self._say_first()
         if self._codec.overdue():
-            self._deadline(self.handshake_timeout, self._expect_opening)
+            self._deadline(self.handshake_timeout, self.expire)
         self._handle([Event("on_connect")])
 
     def _say_first(self) -> None:
         if self._codec.opening:
             self._write(self._codec.opening)
-
-    def _expect_opening(self) -> None:
-        if overdue := self._codec.overdue():
-            self._obey(overdue)
 
     def data_received(self, data: bytes) -> None:
         """One chunk: parse, handle, and write what was said meanwhile."""
@@ -148,9 +147,18 @@ class TcpConnection(Closing, asyncio.Protocol):
             self._leave()
         return True
 
+    def pause_writing(self) -> None:
+        """The send buffer is not empty any more."""
+        super().pause_writing()
+        if self._codec.paced:
+            self._stalled |= FULL
+
     def resume_writing(self) -> None:
         """The send buffer is empty again."""
         super().resume_writing()
+        if self._stalled & FULL:
+            self._stalled ^= FULL
+            self._go_on()
         if self._stalled & ENDED and not self._farewell:
             self._linger()
 
@@ -176,12 +184,12 @@ class TcpConnection(Closing, asyncio.Protocol):
                     self._obey(item)
                     signals += 1
                 elif (handler := self._on_message) is not None and (owed := handler(self, item)) is not None:
-                    self._await(owed)
+                    self._took(owed)
                 handled += 1
                 if self._stalled:
                     break
         except Exception:
-            self._failed("on_message")
+            self._message_failed()
         if self._stalled:
             self._keep(items, handled, chunk)
         statistics.messages += (messages := handled - start - signals)
@@ -208,6 +216,8 @@ class TcpConnection(Closing, asyncio.Protocol):
             if signal.error:
                 self._broken(signal.error)
             self._finish(Status.CLOSING, signal.reply, failed=bool(signal.error))
+        else:
+            self._arrange(signal)
 
     def _announce(self, event: Event) -> None:
         if event.opening:
@@ -260,9 +270,17 @@ class TcpConnection(Closing, asyncio.Protocol):
         if not task.cancelled() and (problem := task.exception()):
             self._failed("async handler", problem)
 
-    def _failed(self, what: str, problem: BaseException | bool = True) -> None:
-        logger.error("connection %d: %s failed", self.id, what, exc_info=problem)
-        self.close()
+    def _failed(self, what: str, problem: BaseException | None = None) -> bool:
+        """Say so, and end the connection, unless the protocol has an answer for it; whether it has."""
+        problem = problem or sys.exception()
+        if isinstance(problem, Refused):
+            logger.warning("connection %d from %s: %s", self.id, self.get_remote_address(), problem)
+        else:
+            logger.error("connection %d: %s failed", self.id, what, exc_info=problem)
+        if self._apologize(problem):
+            return True
+        self.destroy() if self._codec.owes else self.close()  # half an answer must not look whole
+        return False
 
     def _hold(self, data: bytes) -> None:
         """A chunk for a stalled connection waits unparsed, and nothing more is read; after the end it is

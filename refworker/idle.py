@@ -1,5 +1,5 @@
-"""Who is silent, and who has not said who he is: `idle_timeout`, `ping_interval` and `auth_timeout` of a
-worker (HB-001 to HB-003, FAQ-011).
+"""Who is silent, who has not said who he is, and who is slower than his protocol lets him: `idle_timeout`,
+`ping_interval`, `auth_timeout` and the times in `limits` of a worker (HB-001 to HB-003, FAQ-011, HTTP-78).
 
 *The wheel.* A ring of slots, one for each short step of time. A connection stands in the slot of the moment
 when it will be looked at; to note that something came is to write down the time, and moves nothing. Each step
@@ -95,7 +95,11 @@ class Rounds(Generic[Item]):
 
 
 def watch_of(
-    idle_timeout: float | None, ping_interval: float | None, auth_timeout: float | None, life: str
+    idle_timeout: float | None,
+    ping_interval: float | None,
+    auth_timeout: float | None,
+    life: str,
+    pace: float | None = None,
 ) -> "Watch | None":
     """What the options of a worker ask for; None for nothing. Raises ValueError for what makes no sense."""
     timeouts = {"idle_timeout": idle_timeout, "ping_interval": ping_interval, "auth_timeout": auth_timeout}
@@ -104,17 +108,26 @@ def watch_of(
             raise ValueError(f"{name} is a number of seconds above 0, or None, not {seconds}")
     if life not in ("bytes", "messages"):
         raise ValueError(f"life is what shows that a client lives, 'bytes' or 'messages', not {life!r}")
-    wanted = any(seconds is not None for seconds in timeouts.values())
-    return Watch(idle_timeout, ping_interval, auth_timeout, life) if wanted else None
+    wanted = any(seconds is not None for seconds in [*timeouts.values(), pace])
+    return Watch(idle_timeout, ping_interval, auth_timeout, life, pace) if wanted else None
 
 
 class Watch:
     """What one worker demands of its connections, in one process."""
 
     def __init__(
-        self, idle_timeout: float | None, ping_interval: float | None, auth_timeout: float | None, life: str
+        self,
+        idle_timeout: float | None,
+        ping_interval: float | None,
+        auth_timeout: float | None,
+        life: str,
+        pace: float | None = None,
     ) -> None:
+        """`pace` is the shortest time that the protocol itself gives a peer, None where it gives all it
+        wants.
+        """
         self.bytes_count = life == "bytes"
+        self._paced: Rounds[Any] | None = Rounds(pace, self._hurry) if pace else None
         self._limit = idle_timeout or 2 * (ping_interval or 0)
         self._interval = ping_interval or self._limit
         self._pings, self._auth = ping_interval is not None, auth_timeout
@@ -126,6 +139,8 @@ class Watch:
         connection.heard = now = monotonic()
         if self._limit:
             self._rounds.put(connection, now + min(self._interval, self._limit))
+        if self._paced:
+            self._paced.put(connection, now)
         if self._auth:
             self._newcomers.put(connection, now + self._auth)
 
@@ -137,6 +152,19 @@ class Watch:
         """It stands no longer."""
         self._newcomers.remove(connection)
         self._rounds.remove(connection)
+        if self._paced:
+            self._paced.remove(connection)
+
+    def _hurry(self, connection: Any) -> None:
+        """Close a connection whose peer has not said in time what its protocol waits for."""
+        assert self._paced
+        due = connection.due()
+        if due is None:
+            return
+        if due > monotonic() or connection.has_unread():
+            self._paced.put(connection, due)
+        else:
+            connection.expire()
 
     def _look(self, connection: Any) -> None:
         """Ping a connection that is silent, close one that is so for too long."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from refworker.address import Address, AddressError, parse_address
+from refworker.protocols.http import Limits
 from refworker.protocols.registry import Factory, server_codec
 from refworker.protocols.websocket import Wish
 from refworker.socketfile import remove_stale
@@ -26,6 +27,9 @@ UNIX_CURES = {
     errno.ENAMETOOLONG: "the kernel takes 107 bytes; choose a shorter path",
 }
 
+CONVERSATIONS = {"websocket": "WebSocket", "http": "HTTP"}
+"""Schemes that cannot do without a connection."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manner:
@@ -39,7 +43,9 @@ class Manner:
     socket_mode: int | None = None
 
 
-def parse(address: str, protocol: Any, transport: str, deflate: Wish = True) -> tuple[Address, Factory]:
+def parse(
+    address: str, protocol: Any, transport: str, deflate: Wish = True, limits: Limits | None = None
+) -> tuple[Address, Factory]:
     """The parts of a listening address and its codec. Raises AddressError."""
     target = parse_address(address, transport)
     if target.transport not in LISTEN:
@@ -47,12 +53,19 @@ def parse(address: str, protocol: Any, transport: str, deflate: Wish = True) -> 
         raise AddressError(f"{address!r}: a worker cannot listen on {target.transport}; it can on {known}")
     if target.port is None:
         raise AddressError(f"{address!r} has no port; write it as {target.scheme}://{target.host}:9000")
-    if (target.scheme, target.transport, protocol) == ("websocket", "udp", None):
-        raise AddressError(f"{address!r}: WebSocket is a conversation, and datagrams are none; use tcp")
+    if (target.transport, protocol) == ("udp", None) and (name := CONVERSATIONS.get(target.scheme)):
+        raise AddressError(f"{address!r}: {name} is a conversation, and datagrams are none; use tcp")
     try:
-        return target, server_codec(target.scheme, protocol, deflate)
+        return target, server_codec(target.scheme, protocol, deflate, limits)
     except ValueError as problem:
         raise AddressError(f"{address!r}: {problem}") from None
+
+
+def pace_of(target: Address | None, limits: Limits | None) -> float | None:
+    """The shortest time that a protocol itself gives its clients, in seconds; None where it gives all they
+    want.
+    """
+    return (limits or Limits()).shortest if target and target.scheme == "http" else None
 
 
 def check(target: Address, reuse_port: bool, socket_mode: int | None) -> None:

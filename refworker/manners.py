@@ -18,7 +18,7 @@ from refworker.callbacks import logger
 from refworker.protocols.websocket import Headers, http_error
 from refworker.protocols.websocket.frames import BINARY, TEXT
 from refworker.sender import ESTABLISHED
-from refworker.switch import Switching
+from refworker.serving import Serving
 
 TYPES = {"text": TEXT, "binary": BINARY, None: None}
 """The explicit types of messages."""
@@ -26,7 +26,7 @@ TYPES = {"text": TEXT, "binary": BINARY, None: None}
 INTERNAL_ERROR = 500
 
 
-class Manners(Switching):
+class Manners(Serving):
     """The part of a connection that is for WebSockets; with other protocols its methods do nothing."""
 
     __slots__ = ()

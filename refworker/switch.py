@@ -13,8 +13,10 @@ from refworker.protocols.base import Codec
 from refworker.protocols.registry import server_codec
 from refworker.sender import Sender
 
-SWITCHED = 4
-"""A bit of `_stalled`: nothing more is handled until what was parsed too early is taken over."""
+SWITCHED, UNANSWERED = 4, 8
+"""Bits of `_stalled`: nothing more is handled until what was parsed too early is taken over; until what was
+asked is answered.
+"""
 
 
 class Switching(Sender):
@@ -51,7 +53,10 @@ class Switching(Sender):
         if not hasattr(former, "unread"):
             raise ValueError(f"a connection of {former.name} keeps its protocol to its end")
         factory = server_codec(protocol) if isinstance(protocol, str) else server_codec("tcp", protocol)
-        codec = factory(self, former.max_package_size)
+        self._change(factory(self, former.max_package_size))
+
+    def _change(self, codec: Codec) -> None:
+        former = self._codec
         if self._batch:
             self._push_batch()
         self._speak(codec)
@@ -80,7 +85,7 @@ class Switching(Sender):
         rest = former.unread(items if isinstance(items, list) else [], handled, chunk)  # type: ignore[union-attr]
         if rest:
             self._backlog.insert(0, rest)
-        self._stalled &= ~SWITCHED
+        self._stalled &= ~(SWITCHED | UNANSWERED)
         self._go_on()
 
     def _go_on(self) -> None:

@@ -2,10 +2,10 @@
 
 A service is offered where its port stands in the environment: PORT_TCP, PORT_TEXT, PORT_FRAME,
 PORT_WEBSOCKET, PORT_UDP, PORT_CUSTOM, PORT_TASK, PORT_RELAY, PORT_PIPE (wants PORT_TCP), PORT_FLOW,
-PORT_AUTH, PORT_HEARTBEAT, PORT_PROBE_CONTROL (and _TEXT, _WEBSOCKET, _TCP), PORT_TLS and PORT_WSS, which need
-the files CERT and KEY; `unix` where UNIX_PATH says at which path. Also read: MAX_PACKAGE_SIZE in bytes,
-PID_FILE, LOG_FILE, OUTBOX (the file that `send_mail` appends to) and VERSION_FILE (the file whose text
-`version` gives).
+PORT_AUTH, PORT_HEARTBEAT, PORT_HTTP, PORT_PROBE_CONTROL (and _TEXT, _WEBSOCKET, _TCP), PORT_TLS, PORT_WSS and
+PORT_HTTPS, which need the files CERT and KEY; `unix` where UNIX_PATH says at which path. Also read:
+MAX_PACKAGE_SIZE in bytes and the limits of HTTP (see `testee_http.py`), PID_FILE, LOG_FILE, OUTBOX (the file
+that `send_mail` appends to) and VERSION_FILE (the file whose text `version` gives).
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from refworker import (
     Worker,
     run_all,
     statistics,
+    testee_http,
 )
 from refworker.probe import ProbeService
 from refworker.protocols.base import as_bytes
@@ -38,6 +39,7 @@ VERSION = Path(file).read_text() if (file := os.environ.get("VERSION_FILE")) and
 HOST = "127.0.0.1"
 SERVICES = (
     *("tcp", "text", "frame", "websocket", "udp", "custom", "task", "relay", "tls", "wss"),
+    *("http", "https"),
     *("pipe", "flow", "auth", "heartbeat"),
 )
 PROBES = ("control", "text", "websocket", "tcp")
@@ -216,9 +218,8 @@ def probe_ports() -> dict[str, str]:
     return {name: port for name, port in given.items() if port}
 
 
-def offer_echoes(port: dict[str, str | None]) -> None:
+def offer_echoes(port: dict[str, str | None], certificate: dict[str, Any]) -> None:
     """The services that send back what comes: one line for each way to say it."""
-    certificate = {"ssl": {"local_cert": os.environ.get("CERT"), "local_pk": os.environ.get("KEY")}}
     echoes: dict[str, tuple[str, dict[str, Any]]] = {
         **{name: (name, {"count": 2}) for name in ("tcp", "text", "frame", "websocket")},
         "udp": ("udp", {"count": 2}),
@@ -231,6 +232,15 @@ def offer_echoes(port: dict[str, str | None]) -> None:
             careful(Worker(f"{scheme}://{HOST}:{port[name]}", name=name, on_message=echo, **options))
     if path := os.environ.get("UNIX_PATH"):
         careful(Worker(f"text://{path}", transport="unix", name="unix", count=2, on_message=echo))
+
+
+def offer_http(port: dict[str, str | None], certificate: dict[str, Any]) -> None:
+    """The routes of `testee_http.py`, in the clear and over TLS."""
+    common: dict[str, Any] = {"limits": testee_http.limits(), "sessions": testee_http.sessions()}
+    for name, options in (("http", {"count": 2}), ("https", {"transport": "ssl", "context": certificate})):
+        if port[name]:
+            address = f"http://{HOST}:{port[name]}"
+            Worker(address, name=name, on_message=testee_http.serve, **common, **options)
 
 
 PRODUCE = re.compile(rb"produce (\d{1,15})")
@@ -302,7 +312,9 @@ def main() -> None:
     port = {name: os.environ.get(f"PORT_{name.upper()}") for name in SERVICES}
     if limit := os.environ.get("MAX_PACKAGE_SIZE"):
         TcpConnection.default_max_package_size = int(limit)
-    offer_echoes(port)
+    certificate = {"ssl": {"local_cert": os.environ.get("CERT"), "local_pk": os.environ.get("KEY")}}
+    offer_echoes(port, certificate)
+    offer_http(port, certificate)
     tasks = f"text://{HOST}:{port['task']}"
     if port["task"]:
         Tasks(TaskWorker(tasks, name="task", count=4, slots=100))

@@ -31,16 +31,19 @@ from refworker.address import Address
 from refworker.callbacks import Callback, ConnectionCallbacks, Function, logger, set_callbacks
 from refworker.connection import TcpConnection
 from refworker.idle import watch_of
-from refworker.listener import check, explained, listen, parse, port_of
+from refworker.listener import check, explained, listen, pace_of, parse, port_of
+from refworker.protocols.http import Limits
 from refworker.protocols.registry import Factory
 from refworker.protocols.websocket import Wish
 from refworker.quota import Quota
 from refworker.sender import broadcast
+from refworker.sessions import Sessions
 from refworker.socketfile import SocketFile, file_of
 from refworker.status import statistics
 from refworker.tls import Options, TlsError, options_of, server_context
 from refworker.tls_layer import TlsLayer
 from refworker.udp import Mailbox
+from refworker.uploads import Uploads
 
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors of `accept` that time cures: the connection waits in the kernel's queue meanwhile."""
@@ -105,6 +108,9 @@ class Worker(ConnectionCallbacks):
         auth_timeout: float | None = None,
         life: str = "bytes",
         deflate: Wish = True,
+        limits: Limits | None = None,
+        sessions: Sessions | None = None,
+        uploads: Uploads | None = None,
         **callbacks: Any,
     ) -> None:
         """Take notes; nothing is opened yet.
@@ -124,8 +130,10 @@ class Worker(ConnectionCallbacks):
         for `ping_interval` is sent a Ping, and closed if that goes on for as long again, or until
         `idle_timeout`. Who is not known for whom he is by `connection.confirm()` within `auth_timeout` is
         closed. WebSockets compress where the client offers it, with little memory; `deflate=Deflate(…)` says
-        how, `deflate=False` not to. Raises AddressError for an address that cannot be meant, TypeError for an
-        unknown callback, ValueError for options that do not go together.
+        how, `deflate=False` not to. `limits` are for HTTP: sizes and times; `sessions` and
+        `uploads` say how it keeps those, else they are in files among the temporary ones. Raises AddressError
+        for an address that cannot be meant, TypeError for an unknown callback, ValueError for options that do
+        not go together.
         """
         if count < 1:
             raise ValueError(f"count is the number of processes, at least 1, not {count}")
@@ -134,16 +142,18 @@ class Worker(ConnectionCallbacks):
         self.user, self.group, self.quota = user, group, quota or Quota()
         self.reuse_port, self.reloadable = reuse_port, reloadable
         self.v6_only, self.socket_mode = v6_only, socket_mode
-        self.watch = watch_of(idle_timeout, ping_interval, auth_timeout, life)
+        self.sessions, self.uploads = sessions, uploads
         self.id = 0
         self.connections: dict[int, TcpConnection] = {}
         self._target: Address | None = None
         self._codec: Factory | None = None
         if address:
-            self._target, self._codec = parse(address, protocol, transport, deflate)
+            self._target, self._codec = parse(address, protocol, transport, deflate, limits)
             check(self._target, reuse_port, socket_mode)
             if ping_interval is not None and self._target.scheme not in ("websocket", "wss"):
                 raise ValueError(f"{address!r} has no Ping, as WebSockets have; use idle_timeout instead")
+        pace = pace_of(self._target, limits)
+        self.watch = watch_of(idle_timeout, ping_interval, auth_timeout, life, pace)
         self._ssl_options = options_of(
             address, self._target.transport if self._target else "", context, ssl_context
         )

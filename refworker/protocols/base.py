@@ -73,6 +73,14 @@ class Codec(Protocol):
     """What lists of connections call the protocol."""
     suffix: ClassVar[bytes | None]
     """Where a message's payload and these bytes are all that `encode` makes; None where it does more."""
+    paced: ClassVar[bool]
+    """Whether nothing is read while the peer has not taken what it asked for."""
+
+    @property
+    def owes(self) -> object:
+        """Whether something was asked and is not answered, where the protocol says what answers what. Then
+        what a handler returns is sent, too.
+        """
 
     @property
     def alike(self) -> bool:
@@ -98,6 +106,12 @@ class Codec(Protocol):
         """What this side says before it closes, else `b""`. If not empty, the peer's own farewell is awaited:
         `feed` gives `Close`.
         """
+
+    def final(self, message: Any = None) -> bytes:
+        """As `encode`, for the last message; with None whatever must be said before a regular end."""
+
+    def apology(self, problem: BaseException | None = None) -> bytes | None:
+        """What answers the message whose handler failed with this; None: that ends the connection."""
 
     def unfinished(self) -> int:
         """Bytes that are kept of a message whose rest has not come yet; at least 1 where one is under way."""
@@ -131,6 +145,8 @@ class Plain:
     suffix: ClassVar[bytes | None] = None
     alike: ClassVar[bool] = True
     opening, patient = b"", False
+    owes: ClassVar[bool] = False
+    paced: ClassVar[bool] = False
 
     def __init__(self, max_package_size: int = MAX_PACKAGE_SIZE) -> None:
         self.max_package_size = max_package_size
@@ -138,6 +154,17 @@ class Plain:
     def farewell(self, code: int = 1000, reason: str = "") -> bytes:
         """Nothing: the FIN says it."""
         return b""
+
+    def encode(self, message: Any) -> bytes:
+        """Give a message its form on the wire; each protocol has its own."""
+        raise NotImplementedError
+
+    def final(self, message: Any = None) -> bytes:
+        """The last message is like every other one."""
+        return b"" if message is None else self.encode(message)
+
+    def apology(self, problem: BaseException | None = None) -> None:
+        """None."""
 
     def unfinished(self) -> int:
         """Nothing is kept."""

@@ -6,6 +6,7 @@ from typing import Any
 from refworker.protocols.base import Codec, Raw
 from refworker.protocols.custom import Custom, Shape
 from refworker.protocols.frame import Frame
+from refworker.protocols.http import HttpServer, Limits
 from refworker.protocols.text import Text
 from refworker.protocols.websocket import Deflate, WebSocketClient, WebSocketServer, Wish
 from refworker.protocols.websocket.deflate import ASKING, GRANTING, options_for
@@ -30,10 +31,17 @@ def register_protocol(scheme: str, protocol: Any) -> None:
     _users[scheme.lower()] = protocol
 
 
-def server_codec(scheme: str, protocol: Any = None, deflate: Wish = True) -> Factory:
-    """The codec of a listener; `protocol` is a user's own, `deflate` is for WebSockets. Raises ValueError for
-    an unknown scheme and for options that it cannot have, TypeError for what are no options.
+def server_codec(
+    scheme: str, protocol: Any = None, deflate: Wish = True, limits: Limits | None = None
+) -> Factory:
+    """The codec of a listener; `protocol` is a user's own, `deflate` is for WebSockets, `limits` are for
+    HTTP. Raises ValueError for an unknown scheme and for options that it cannot have, TypeError for what are
+    no options.
     """
+    if scheme == "http" and protocol is None and scheme not in _users:
+        return _http(limits or Limits(), options_for(deflate, GRANTING))
+    if limits:
+        raise ValueError(f"{scheme}:// is not HTTP; leave limits out")
     if scheme in ("websocket", "wss") and protocol is None and scheme not in _users:
         speed_up()
         options = options_for(deflate, GRANTING)
@@ -41,7 +49,16 @@ def server_codec(scheme: str, protocol: Any = None, deflate: Wish = True) -> Fac
     if scheme == "ws":
         raise ValueError("ws:// is the client's side; listen on websocket://")
     refuse_options(scheme, deflate)
-    return _common(scheme, protocol, "websocket")
+    return _common(scheme, protocol, "websocket", "http")
+
+
+def _http(limits: Limits, options: Deflate | None) -> Factory:
+    speed_up()
+
+    def websocket(limit: int) -> Codec:
+        return WebSocketServer(limit, options)
+
+    return lambda connection, limit: HttpServer(connection, limit, limits, websocket)
 
 
 def client_codec(
@@ -73,13 +90,13 @@ def refuse_options(scheme: str, deflate: Wish) -> None:
         raise ValueError(f"{scheme}:// does not compress, as WebSockets do; leave deflate out")
 
 
-def _common(scheme: str, protocol: Any, other: str) -> Factory:
+def _common(scheme: str, protocol: Any, *others: str) -> Factory:
     protocol = protocol if protocol is not None else _users.get(scheme)
     if protocol is not None:
         shape = Shape(protocol)
         return lambda connection, limit: Custom(shape, connection, limit)
     if scheme not in BOTH:
-        known = ", ".join(f"{name}://" for name in [*BOTH, other, *_users])
+        known = ", ".join(f"{name}://" for name in [*BOTH, *others, *_users])
         raise ValueError(
             f"unknown protocol {scheme}://; known are {known}, or register_protocol({scheme!r}, …)"
         )

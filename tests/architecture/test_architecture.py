@@ -19,6 +19,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "address",
+            "answering",
             "callbacks",
             "client",
             "closing",
@@ -26,6 +27,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "cron",
             "dial",
             "endpoints",
+            "files",
             "idle",
             "listener",
             "manners",
@@ -33,6 +35,8 @@ FLOORS: tuple[frozenset[str], ...] = (
             "pipe",
             "quota",
             "sender",
+            "serving",
+            "sessions",
             "socketfile",
             "status",
             "switch",
@@ -40,6 +44,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "tls",
             "tls_layer",
             "udp",
+            "uploads",
         }
     ),
     frozenset({"worker"}),
@@ -47,14 +52,14 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"tasks"}),
     frozenset({"components"}),
     frozenset({"__init__"}),
-    frozenset({"__main__", "examples", "probe", "testee"}),
+    frozenset({"__main__", "examples", "probe", "testee", "testee_http"}),
 )
 """From the ground up: the modules of `refworker`. The package gathers the names of all floors for users; the
 floors themselves read nothing of it but the version. What stands nowhere here fails.
 """
 
 IMPURE = frozenset({"asyncio", "os", "random", "selectors", "socket", "ssl", "threading", "time"})
-GUARDED = frozenset({"uvloop", "aiosmtpd", "cronsim", "setproctitle", "websockets"})
+GUARDED = frozenset({"uvloop", "aiosmtpd", "cronsim", "redis", "setproctitle", "websockets"})
 """Third-party modules that `refworker` may import where they are wanted, never merely by being imported
 itself.
 """

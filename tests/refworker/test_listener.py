@@ -6,7 +6,8 @@ import pytest
 
 from refworker.address import AddressError, parse_address
 from refworker.client import AsyncTcpConnection
-from refworker.listener import explained, listen, parse
+from refworker.listener import explained, listen, pace_of, parse
+from refworker.protocols.http import Limits
 from refworker.worker import Worker
 from tests.refworker.peers import run, until
 
@@ -83,3 +84,11 @@ def test_a_dead_unix_socket_is_a_connect_error(tmp_path: Path) -> None:
         assert log == [(1, f"cannot connect to {tmp_path}/dead.sock: No such file or directory"), "close"]
 
     run(program)
+
+
+def test_the_pace_of_a_protocol() -> None:
+    limits = Limits(header_timeout=3.0)
+    assert pace_of(parse_address("http://127.0.0.1:0"), limits) == 3.0
+    assert pace_of(parse_address("http://127.0.0.1:0"), None) == Limits().shortest
+    assert pace_of(parse_address("text://127.0.0.1:0"), None) is None
+    assert pace_of(None, None) is None

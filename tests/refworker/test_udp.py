@@ -385,6 +385,11 @@ def test_no_websocket_over_datagrams() -> None:
         Worker("websocket://127.0.0.1:0", transport="udp")
 
 
+def test_no_http_over_datagrams() -> None:
+    with pytest.raises(AddressError, match="HTTP is a conversation"):
+        Worker("http://127.0.0.1:0", transport="udp")
+
+
 def test_a_port_in_use_is_told_with_its_cure() -> None:
     worker = Worker("udp://127.0.0.1:0")
     worker.bind()

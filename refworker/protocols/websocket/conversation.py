@@ -56,6 +56,8 @@ class Conversation:
     )  # fmt: skip
     name: ClassVar[str] = "WebSocket"
     suffix: ClassVar[bytes | None] = None
+    owes: ClassVar[bool] = False
+    paced: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -277,6 +279,13 @@ class Conversation:
         """A pong, asked for or not; raises ValueError as `ping`."""
         check_payload(PONG, payload)
         return self._send(PONG, payload)
+
+    def final(self, message: Any = None) -> bytes:
+        """A last message is like every other one."""
+        return b"" if message is None else self.encode(message)
+
+    def apology(self, problem: BaseException | None = None) -> None:
+        """None: a failed handler ends the conversation."""
 
     def farewell(self, code: int = NORMAL, reason: str = "") -> bytes:
         """Our Close frame, once; `b""` after that, and while the handshake is not concluded. From then on

@@ -6,9 +6,11 @@ from refworker.protocols import registry
 from refworker.protocols.base import Raw
 from refworker.protocols.custom import Custom
 from refworker.protocols.frame import Frame
+from refworker.protocols.http import HttpServer, Limits
 from refworker.protocols.registry import client_codec, register_protocol, server_codec
 from refworker.protocols.text import Text
 from refworker.protocols.websocket import Deflate, WebSocketClient, WebSocketServer
+from tests.refworker.protocols.http.hosts import FakeHost
 
 
 class Reverse:
@@ -91,3 +93,17 @@ def test_options_for_compression_are_looked_at_before_anybody_comes() -> None:
     with pytest.raises(ValueError, match="text:// does not compress"):
         server_codec("text", deflate=Deflate())
     assert server_codec("text", deflate=False)
+
+
+def test_http_is_a_servers_and_knows_limits() -> None:
+    limits = Limits(max_header_count=7)
+    codec = server_codec("http", limits=limits)(FakeHost(), 99)
+    assert isinstance(codec, HttpServer)
+    assert codec.max_package_size == 99
+    assert codec._limits is limits
+    upgraded = codec.upgraded()
+    assert isinstance(upgraded, WebSocketServer)
+    with pytest.raises(ValueError, match="is not HTTP"):
+        server_codec("text", limits=limits)
+    with pytest.raises(ValueError, match="http"):
+        client_codec("http", "a", "/", bytes)

@@ -1,0 +1,358 @@
+"""The server's side of a connection: requests in, answers out, one exchange after the other (RFC 9112).
+
+`feed` is a generator that reads no further than the connection has come: behind a request that is not
+answered yet it gives `WAIT`, so that answers leave in the order of their requests whatever the handlers do,
+and nothing of what follows is read before it is known whether the connection goes on. What the handler
+answers comes back through `encode`, which therefore knows what was asked.
+
+Nothing here knows the time: the connection says it.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Protocol
+
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Event, Signal
+from refworker.protocols.http.bodies import Chunked, Sized
+from refworker.protocols.http.framing import (
+    CHUNKS,
+    END,
+    FILE,
+    INTERIM,
+    WHOLE,
+    Answer,
+    answer,
+    piece,
+    piece_of,
+    refusal,
+    short_answer,
+)
+from refworker.protocols.http.grammar import Refused
+from refworker.protocols.http.heads import Head
+from refworker.protocols.http.limits import Limits
+from refworker.protocols.http.manner import Manner
+from refworker.protocols.http.pieces import HeadInPieces
+from refworker.protocols.http.request import Request
+from refworker.protocols.http.response import Chunk, File, OpenFile, Response
+
+
+class Wait(Signal):
+    """Nothing more is given until what was asked is answered: then `answered()` is called."""
+
+    __slots__ = ()
+
+
+class Upgrade(Signal):
+    """A WebSocket was asked for, and this connection speaks it: everything from this request on is its."""
+
+    __slots__ = ()
+
+
+DEFAULTS = Limits()
+WAIT, UPGRADE = Wait(), Upgrade()
+PLAIN_TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+MISTAKE = Response(500, PLAIN_TEXT, "the service made a mistake\n")
+CONTINUE = Event("on_continue", reply=b"HTTP/1.1 100 Continue\r\n\r\n")
+
+CR = 13
+
+
+class Host(Protocol):
+    """What a conversation wants to know of its connection."""
+
+    draining: bool
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether it speaks WebSocket, too."""
+
+    def date(self) -> bytes:
+        """The time, as a Date field has it."""
+
+    def moment(self) -> float:
+        """The time in seconds, of any clock that only goes forward."""
+
+    def answered(self) -> None:
+        """What `WAIT` was given for has come."""
+
+    def with_file(self, response: Response, head: Head) -> Response:
+        """The answer that a note about a file makes: the file, opened, or something else."""
+
+    def deliver(self, file: OpenFile) -> None:
+        """Send a file behind what is written, then say `delivered`."""
+
+
+class HttpServer:
+    """Messages are `Request`; what is sent is a `Response`, a `Chunk`, an event, or whatever makes a body."""
+
+    __slots__ = (
+        "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position", "_reader",
+        "_recent", "_stream", "_waiting", "_websocket", "max_package_size", "on_answer", "on_end", "owes",
+        "request", "since",
+    )  # fmt: skip
+    name: ClassVar[str] = "HTTP"
+    suffix: ClassVar[bytes | None] = None
+    alike: ClassVar[bool] = False
+    paced: ClassVar[bool] = True
+    opening, patient = b"", False
+
+    def __init__(
+        self,
+        host: Host,
+        max_package_size: int = MAX_PACKAGE_SIZE,
+        limits: Limits = DEFAULTS,
+        websocket: Callable[[int], Codec] | None = None,
+    ) -> None:
+        """`websocket` makes the codec of what a client may ask for instead, from a `max_package_size`."""
+        self.max_package_size = max_package_size
+        self._host = host
+        self._limits = limits
+        self._websocket = websocket
+        self._data, self._position = b"", 0  # the chunk, and how far it is read
+        self._pieces: HeadInPieces | None = None  # a head that is not whole yet
+        self._recent: Head | None = None  # the one before, since clients repeat themselves
+        self._head: Head | None = None  # of the body that is under way
+        self._reader: Sized | Chunked | None = None
+        self.owes: Head | None = None
+        """What was asked and is not answered."""
+        self.request: Request | None = None
+        """All of that; and for as long as it is, what is to be done:"""
+        self.on_answer: Callable[[Any], Any] | None = None
+        """before the answer leaves, which gives what leaves in its place,"""
+        self.on_end: Callable[[], None] | None = None
+        """and when it has left."""
+        self._stream = WHOLE  # what follows the head of the answer that is under way
+        self._closing = self._waiting = False
+        self._fresh = True  # nothing was asked yet
+        self.since = host.moment()
+        """When that began which the peer is waited for: a head, a body, or any request."""
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """The requests that `data` completes, each when the one before it is answered."""
+        self._data, self._position = data, 0
+        try:
+            while (item := self._next()) is not None:
+                yield item
+                if item is UPGRADE:
+                    return
+                if self.owes is not None:
+                    self._waiting = True
+                    yield WAIT
+                    self._waiting = False
+                if self._closing:
+                    yield Close()
+                    return
+        except Refused as refused:
+            yield self._refusal(refused)
+        if not (self._reader or self._pieces):
+            self.since = self._host.moment()
+
+    def _next(self) -> Any:
+        """The next item, None where more bytes are needed. Raises Refused."""
+        data, start = self._data, self._position
+        if start >= len(data):
+            return None
+        if self._reader:
+            return self._read_body(self._reader)
+        if data[start] == CR and data.startswith(b"\r\n", start):  # one empty line (RFC 9112 section 2.2)
+            start += 2
+        end = 0 if self._pieces else data.find(b"\r\n\r\n", start) + 4
+        if end < 4:
+            head = self._read_unusual()
+            if head is None:
+                return None
+        else:
+            self._position, raw = end, data[start:end]
+            head = self._recent
+            if head is None or head.raw != raw:
+                head = self._recent = Head(raw, self._limits)
+        self._fresh = False
+        if not head.manner.is_plain:
+            return self._begin_unusual(head)
+        self.owes = head
+        self.request = request = Request(head, b"", (), self)
+        return request
+
+    def _read_unusual(self) -> Head | None:
+        """A head that has not come at once."""
+        pieces = self._pieces
+        if not pieces:
+            pieces = self._pieces = HeadInPieces(self._limits)
+            self.since = self._host.moment()
+        if not pieces.feed(self._data[self._position :]):
+            self._position = len(self._data)
+            return None
+        self._pieces = None
+        self._data, self._position = pieces.rest, 0
+        return Head(pieces.text, self._limits)
+
+    def _begin_unusual(self, head: Head) -> Any:
+        """A request with a body, or one that wants to be a WebSocket."""
+        manner = head.manner
+        if manner.length or manner.chunked:
+            return self._begin_body(head, manner)
+        if head.method == "GET" and self._host.upgrades:
+            self._data, self._position = head.raw + self._data[self._position :], 0
+            return UPGRADE
+        self.owes = head
+        self.request = request = Request(head, b"", (), self)
+        return request
+
+    def _begin_body(self, head: Head, manner: Manner) -> Any:
+        if manner.length > self.max_package_size:
+            self._head = head
+            raise Refused(413, f"the body is larger than {self.max_package_size} bytes")
+        self._head, self.since = head, self._host.moment()
+        self._reader = (
+            Chunked(self.max_package_size, self._limits) if manner.chunked else Sized(manner.length)
+        )
+        return CONTINUE if manner.expects else self._next()
+
+    def _read_body(self, reader: Sized | Chunked) -> Request | None:
+        self._position = reader.take(self._data, self._position)
+        if not reader.is_whole():
+            return None
+        head, self._head, self._reader = self._head, None, None
+        assert head
+        self.owes = head
+        self.request = request = Request(head, reader.whole(), reader.trailers, self)
+        return request
+
+    def _refusal(self, refused: Refused) -> Close:
+        mute = self._head.method == "HEAD" if self._head else False
+        reply = refusal(refused.status, str(refused), self._host.date(), mute)
+        return Close(reply, f"http: {refused.status}: {refused}")
+
+    def upgraded(self) -> Codec:
+        """What reads the bytes from the request on that asked for a WebSocket."""
+        assert self._websocket
+        return self._websocket(self.max_package_size)
+
+    def unread(self, items: list[Any], handled: int, chunk: bytes) -> bytes:
+        """The bytes behind the request that was given last (TCP-022)."""
+        return self._data[self._position :]
+
+    def unfinished(self) -> int:
+        """Bytes of a request that is under way."""
+        if self._reader:
+            return max(self._reader.size, 1)
+        return len(self._pieces) if self._pieces else 0
+
+    def due(self) -> float:
+        """When the peer should have said what it is waited for."""
+        if self._reader:
+            return self.since + self._limits.body_timeout + self._reader.size / self._limits.min_body_rate
+        is_head = self._pieces or self._fresh
+        return self.since + (self._limits.header_timeout if is_head else self._limits.keepalive_timeout)
+
+    def overdue(self) -> Close | None:
+        """The end for a peer that has not said it; a refusal, where it has begun to (RFC 9110 section
+        15.5.9).
+        """
+        if self._host.moment() < self.due():
+            return None
+        return self._refusal(Refused(408, "it took too long")) if self.unfinished() else Close()
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    @property
+    def host(self) -> Host:
+        """The connection."""
+        return self._host
+
+    def awaits(self, request: object) -> bool:
+        """Whether the answer to this very request has not begun yet."""
+        return request is self.request and not self._stream
+
+    def encode(self, message: Any) -> bytes:
+        """The answer to what was asked, or a piece of it. Raises ValueError where nothing was asked,
+        TypeError or ValueError for what cannot be sent.
+        """
+        head = self.owes
+        if head is None:
+            raise ValueError("http: nothing was asked that is not answered already")
+        if self._stream:
+            return self._go_on(message)
+        if self.on_answer is not None:
+            message = self._last_changes(message)
+        make: Callable[..., Answer] = short_answer
+        if isinstance(message, Response):
+            make = answer
+            if type(message.body) is File:
+                message = self._host.with_file(message, head)
+        closes = self._closing or self._host.draining
+        data, follows, closes = make(message, head, self._host.date(), closes)
+        if follows == WHOLE:
+            self._closing, self.owes, self.request = closes, None, None
+            if self.on_end is not None:
+                self.release()
+            if self._waiting:
+                self._host.answered()
+        elif follows != INTERIM:
+            self._begin(follows, closes, message)
+        return data
+
+    def _begin(self, follows: int, closes: bool, message: Any) -> None:
+        """The head is made, and the rest is not."""
+        self._closing, self._stream = closes, follows
+        if follows == FILE:
+            self._host.deliver(message.body)
+
+    def _last_changes(self, message: Any) -> Any:
+        if isinstance(message, Response) and message.status < 200:
+            return message
+        hook, self.on_answer = self.on_answer, None
+        return hook(message) if hook else message
+
+    def delivered(self) -> None:
+        """The file that was to be sent is sent."""
+        self._stream = WHOLE
+        self._answered()
+
+    def _go_on(self, message: Any) -> bytes:
+        if self._stream == FILE:
+            raise ValueError("http: a file is under way")
+        data = piece_of(message)
+        if data or not isinstance(message, Chunk):
+            return piece(data, self._stream)
+        return self._end_stream()
+
+    def _end_stream(self) -> bytes:
+        last = END if self._stream == CHUNKS else b""
+        self._stream = WHOLE
+        self._answered()
+        return last
+
+    def _answered(self) -> None:
+        self.owes = self.request = None
+        if self.on_end is not None:
+            self.release()
+        if self._waiting:
+            self._host.answered()
+
+    def release(self) -> None:
+        """Nobody waits for the answer any more."""
+        hook, self.on_end = self.on_end, None
+        if hook:
+            hook()
+
+    def final(self, message: Any = None) -> bytes:
+        """The last that is said: as `encode`, and the end of a stream that is under way."""
+        self._closing = True
+        data = b"" if message is None else self.encode(message)
+        return data + (self._end_stream() if self._stream not in (WHOLE, FILE) else b"")
+
+    def apology(self, problem: BaseException | None = None) -> bytes | None:
+        """The answer to a request whose handler failed: 500, or what it refuses with. None where an answer is
+        under way already.
+        """
+        if self.owes is None or self._stream:
+            return None
+        if isinstance(problem, Refused):
+            return self.encode(Response(problem.status, PLAIN_TEXT, f"{problem}\n"))
+        return self.encode(MISTAKE)
+
+    def farewell(self, code: int = 1000, reason: str = "") -> bytes:
+        """Nothing: `Connection: close` has said it."""
+        return b""
