@@ -12,12 +12,15 @@ from time import monotonic, time
 from typing import Any
 
 from refworker.protocols.base import Signal
-from refworker.protocols.http import Upgrade, Wait
+from refworker.protocols.http import Response, Upgrade, Wait
 from refworker.sender import ESTABLISHED
 from refworker.switch import UNANSWERED, Switching
 
 FULL = 16
 """A bit of `_stalled`: the peer has not taken what was sent."""
+
+USUAL = (Response, str, bytes, dict)
+"""What handlers return that are not async."""
 
 
 class Clock:
@@ -30,9 +33,9 @@ class Clock:
 
     def __call__(self) -> bytes:
         """In the form `Sun, 06 Nov 1994 08:49:37 GMT`."""
-        second = int(time())
-        if second != self._second:
-            self._second, self._text = second, formatdate(second, usegmt=True).encode()
+        if not 0 <= time() - self._second < 1:  # a clock may be set back
+            self._second = int(time())
+            self._text = formatdate(self._second, usegmt=True).encode()
         return self._text
 
 
@@ -91,10 +94,10 @@ class Answering(Switching):
         """What the handler of a message returned."""
         if not self._codec.owes:
             self._await(result)
-        elif asyncio.iscoroutine(result):
+        elif not isinstance(result, USUAL) and asyncio.iscoroutine(result):
             self._await(self._replied(result))
-        else:
-            self._reply(result)
+        elif self.send(result) is False:
+            self._apologize()
 
     async def _replied(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._reply(await coroutine)

@@ -77,7 +77,7 @@ class Codec(Protocol):
     """Whether nothing is read while the peer has not taken what it asked for."""
 
     @property
-    def owes(self) -> bool:
+    def owes(self) -> object:
         """Whether something was asked and is not answered, where the protocol says what answers what. Then
         what a handler returns is sent, too.
         """

@@ -1,7 +1,8 @@
 """`python -m tests.bench`: CPU per message, messages per second and p99, calls of tasks per second; with
 `lifecycle` what starts, stops and reloads take, with `udp` and `tls` what a datagram and a line over TLS
 cost, with `pipe` what a pipe forwards, with `memory` what an idle connection holds, with `websocket` what a
-WebSocket message costs beside servers of others, and with `fragments` whether it costs more in pieces.
+WebSocket message costs beside servers of others, with `fragments` whether it costs more in pieces, and with
+`http` what a request costs beside servers of others.
 
 A measurement, not a test: the exit status is 0 whatever the figures are. Targets stand beside them.
 """
@@ -14,6 +15,7 @@ from importlib.util import find_spec
 
 from tests.bench.datagrams import compare_datagrams
 from tests.bench.fragments import compare_fragments
+from tests.bench.http import compare_http
 from tests.bench.lifecycle import SIZES, compare_commands, reload_under_load
 from tests.bench.measure import Contender, Serving, Shape, serving
 from tests.bench.memory import compare_memory, compare_websocket_memory
@@ -59,6 +61,7 @@ def memory(options: argparse.Namespace) -> None:
 
 
 OTHERS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "http": lambda options: compare_http(options.rounds, options.seconds),
     "websocket": lambda options: compare_websockets(options.rounds, options.seconds),
     "fragments": lambda options: compare_fragments(options.rounds),
     "udp": lambda options: compare_datagrams(options.rounds, options.seconds),

@@ -16,8 +16,8 @@ from refworker.protocols.http.bodies import Chunked, Sized
 from refworker.protocols.http.framing import (
     CHUNKS,
     END,
+    INTERIM,
     WHOLE,
-    Answer,
     answer,
     piece,
     piece_of,
@@ -27,6 +27,7 @@ from refworker.protocols.http.framing import (
 from refworker.protocols.http.grammar import Refused
 from refworker.protocols.http.heads import Head, head_of
 from refworker.protocols.http.limits import Limits
+from refworker.protocols.http.manner import Manner
 from refworker.protocols.http.pieces import HeadInPieces
 from refworker.protocols.http.request import Request
 from refworker.protocols.http.response import Chunk, Response
@@ -49,7 +50,7 @@ WAIT, UPGRADE = Wait(), Upgrade()
 MISTAKE = Response(500, {"Content-Type": "text/plain; charset=utf-8"}, "the service made a mistake\n")
 CONTINUE = Event("on_continue", reply=b"HTTP/1.1 100 Continue\r\n\r\n")
 
-HEAD_STAGE, BODY_STAGE, NEXT_STAGE = "head", "body", "request"
+CR = 13
 
 
 class Host(Protocol):
@@ -75,8 +76,8 @@ class HttpServer:
     """Messages are `Request`; what is sent is a `Response`, a `Chunk`, an event, or whatever makes a body."""
 
     __slots__ = (
-        "_answering", "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position",
-        "_reader", "_stream", "_waiting", "_websocket", "max_package_size", "since",
+        "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position",
+        "_reader", "_stream", "_waiting", "_websocket", "max_package_size", "owes", "since",
     )  # fmt: skip
     name: ClassVar[str] = "HTTP"
     suffix: ClassVar[bytes | None] = None
@@ -100,7 +101,8 @@ class HttpServer:
         self._pieces: HeadInPieces | None = None  # a head that is not whole yet
         self._head: Head | None = None  # of the body that is under way
         self._reader: Sized | Chunked | None = None
-        self._answering: Head | None = None  # what was asked and is not answered
+        self.owes: Head | None = None
+        """What was asked and is not answered."""
         self._stream = WHOLE  # what follows the head of the answer that is under way
         self._closing = self._waiting = False
         self._fresh = True  # nothing was asked yet
@@ -117,7 +119,7 @@ class HttpServer:
                 yield item
                 if item is UPGRADE:
                     return
-                if self._answering is not None:
+                if self.owes is not None:
                     self._waiting = True
                     yield WAIT
                     self._waiting = False
@@ -131,46 +133,58 @@ class HttpServer:
 
     def _next(self) -> Any:
         """The next item, None where more bytes are needed. Raises Refused."""
-        if self._position >= len(self._data):
+        data, start = self._data, self._position
+        if start >= len(data):
             return None
         if self._reader:
             return self._read_body(self._reader)
-        head = self._read_head()
-        if head is None:
-            return None
+        end = 0 if self._pieces else data.find(b"\r\n\r\n", start) + 4
+        if end < 4 or data[start] == CR:
+            head = self._read_unusual()
+            if head is None:
+                return None
+        else:
+            self._position = end
+            head = head_of(data[start:end], self._limits)
         self._fresh = False
-        if head.length or head.chunked:
-            return self._begin_body(head)
-        if head.upgrades and self._host.upgrades:
-            self._data, self._position = head.raw + self._data[self._position :], 0
-            return UPGRADE
-        self._answering = head
+        if not head.manner.is_plain:
+            return self._begin_unusual(head)
+        self.owes = head
         return Request(head)
 
-    def _read_head(self) -> Head | None:
-        data, start = self._data, self._position
-        if not self._pieces:
-            if data.startswith(b"\r\n", start):  # one empty line (RFC 9112 section 2.2)
-                start += 2
-            end = data.find(b"\r\n\r\n", start) + 4
-            if end >= 4:
-                self._position = end
-                return head_of(data[start:end], self._limits)
-            self._pieces, self.since = HeadInPieces(self._limits), self._host.moment()
-        if not self._pieces.feed(data[self._position :]):
-            self._position = len(data)
+    def _read_unusual(self) -> Head | None:
+        """A head that has not come at once, or has an empty line before it."""
+        pieces = self._pieces
+        if not pieces:
+            pieces = self._pieces = HeadInPieces(self._limits)
+            self.since = self._host.moment()
+        if not pieces.feed(self._data[self._position :]):
+            self._position = len(self._data)
             return None
-        pieces, self._pieces = self._pieces, None
+        self._pieces = None
         self._data, self._position = pieces.rest, 0
         return head_of(pieces.text, self._limits)
 
-    def _begin_body(self, head: Head) -> Any:
-        if head.length > self.max_package_size:
+    def _begin_unusual(self, head: Head) -> Any:
+        """A request with a body, or one that wants to be a WebSocket."""
+        manner = head.manner
+        if manner.length or manner.chunked:
+            return self._begin_body(head, manner)
+        if head.method == "GET" and self._host.upgrades:
+            self._data, self._position = head.raw + self._data[self._position :], 0
+            return UPGRADE
+        self.owes = head
+        return Request(head)
+
+    def _begin_body(self, head: Head, manner: Manner) -> Any:
+        if manner.length > self.max_package_size:
             self._head = head
             raise Refused(413, f"the body is larger than {self.max_package_size} bytes")
         self._head, self.since = head, self._host.moment()
-        self._reader = Chunked(self.max_package_size, self._limits) if head.chunked else Sized(head.length)
-        return CONTINUE if head.expects else self._next()
+        self._reader = (
+            Chunked(self.max_package_size, self._limits) if manner.chunked else Sized(manner.length)
+        )
+        return CONTINUE if manner.expects else self._next()
 
     def _read_body(self, reader: Sized | Chunked) -> Request | None:
         self._position = reader.take(self._data, self._position)
@@ -178,11 +192,11 @@ class HttpServer:
             return None
         head, self._head, self._reader = self._head, None, None
         assert head
-        self._answering = head
+        self.owes = head
         return Request(head, reader.whole(), reader.trailers)
 
     def _refusal(self, refused: Refused) -> Close:
-        mute = self._head.is_head if self._head else False
+        mute = self._head.method == "HEAD" if self._head else False
         reply = refusal(refused.status, str(refused), self._host.date(), mute)
         return Close(reply, f"http: {refused.status}: {refused}")
 
@@ -218,31 +232,24 @@ class HttpServer:
 
     # -- writing -----------------------------------------------------------------------------------
 
-    @property
-    def owes(self) -> bool:
-        """Whether something was asked and is not answered."""
-        return self._answering is not None
-
     def encode(self, message: Any) -> bytes:
         """The answer to what was asked, or a piece of it. Raises ValueError where nothing was asked,
         TypeError or ValueError for what cannot be sent.
         """
-        head = self._answering
+        head = self.owes
         if head is None:
             raise ValueError("http: nothing was asked that is not answered already")
-        if self._stream != WHOLE:
+        if self._stream:
             return self._go_on(message)
-        closes = self._closing or self._host.draining
         make = answer if isinstance(message, Response) else short_answer
-        return self._begin(make(message, head, self._host.date(), closes), message)
-
-    def _begin(self, made: Answer, message: Any) -> bytes:
-        interim = isinstance(message, Response) and message.status < 200
-        if not interim:
-            self._stream, self._closing = made.follows, made.closes
-            if made.follows == WHOLE:
-                self._answered()
-        return made.data
+        closes = self._closing or self._host.draining
+        data, follows, closes = make(message, head, self._host.date(), closes)
+        if follows == WHOLE:
+            self._closing = closes
+            self._answered()
+        elif follows != INTERIM:
+            self._closing, self._stream = closes, follows
+        return data
 
     def _go_on(self, message: Any) -> bytes:
         data = piece_of(message)
@@ -257,7 +264,7 @@ class HttpServer:
         return last
 
     def _answered(self) -> None:
-        self._answering = None
+        self.owes = None
         if self._waiting:
             self._host.answered()
 
@@ -265,11 +272,11 @@ class HttpServer:
         """The last that is said: as `encode`, and the end of a stream that is under way."""
         self._closing = True
         data = b"" if message is None else self.encode(message)
-        return data + (self._end_stream() if self._stream != WHOLE else b"")
+        return data + (self._end_stream() if self._stream else b"")
 
     def apology(self) -> bytes | None:
         """The answer to a request whose handler failed; None where one is under way already."""
-        if self._answering is None or self._stream != WHOLE:
+        if self.owes is None or self._stream:
             return None
         return self.encode(MISTAKE)
 

@@ -4,42 +4,81 @@ and 9.3.2).
 A body of known length is sent with it. One whose end is not known yet is sent in chunks, and to a client of
 HTTP/1.0, which knows none, up to the end of the connection. HEAD, 204 and 304 get the head alone, whatever
 the application made.
+
+Applications repeat themselves, too: what status and fields make of a head is kept.
 """
 
 from typing import Any, NamedTuple
 
 from refworker.protocols.http.events import ServerSentEvents
 from refworker.protocols.http.heads import Head
-from refworker.protocols.http.response import (
-    HTML,
-    Chunk,
-    Response,
-    field_line,
-    lines_of,
-    payload_of,
-    status_line,
-)
+from refworker.protocols.http.manner import CLOSE
+from refworker.protocols.http.response import HTML, Chunk, Response, lines_of, payload_of, status_line
 
-WHOLE, CHUNKS, PLAIN, MUTE = range(4)
-"""What follows a head that was sent: nothing any more; pieces as chunks, as they are, or not at all."""
+WHOLE, CHUNKS, PLAIN, MUTE, INTERIM = range(5)
+"""What follows the head that was made: nothing but its body; pieces as chunks, as they are, or not at all;
+another head.
+"""
 
-BODILESS = frozenset({204, 304})
-EMPTY = frozenset({205})
+Answer = tuple[bytes, int, bool]
+"""The bytes of an answer or of its beginning, what follows, and whether the connection ends with it."""
+
+NO_CONTENT, RESET_CONTENT, NOT_MODIFIED = 204, 205, 304
+BODILESS = frozenset({NO_CONTENT, NOT_MODIFIED})
 END = b"0\r\n\r\n"
 EVENTS = "text/event-stream"
 
-PLAIN_OK = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/html;charset=utf-8\r\nContent-Length: %d\r\nDate: %b\r\n%b\r\n%b"
-)
-JSON_OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nDate: %b\r\n%b\r\n%b"
+SHORT = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\nDate: %b\r\n%b\r\n%b"
+"""A whole answer: type, length, date, what is said of the connection, body."""
+
+KEPT, KEPT_SIZE = 1024, 1024
 
 
-class Answer(NamedTuple):
-    """The bytes of an answer or of its beginning, what follows, and whether the connection ends with it."""
+class Plan(NamedTuple):
+    """What status and fields of a response make of its head."""
 
-    data: bytes
-    follows: int
+    lines: bytes
+    """All lines up to the value of Date."""
+    status: int
+    is_stream: bool
+    """Whether its end is not known when it begins."""
+    is_events: bool
     closes: bool
+    is_typed: bool
+    is_usual: bool
+    """Whether nothing about it is remarkable."""
+
+
+_plans: dict[Any, Plan] = {}
+
+
+def plan_of(response: Response) -> Plan:
+    """Status and fields on the wire. Raises ValueError for what is no status."""
+    key = (response.status, response.reason, tuple(response.headers.items()))
+    try:
+        if (plan := _plans.get(key)) is not None:
+            return plan
+    except TypeError:  # a list of values
+        return made_plan(response)
+    plan = made_plan(response)
+    if len(plan.lines) <= KEPT_SIZE:
+        if len(_plans) >= KEPT:
+            _plans.clear()
+        _plans[key] = plan
+    return plan
+
+
+def made_plan(response: Response) -> Plan:
+    """The same, made anew."""
+    lines, wishes = lines_of(response.headers)
+    status, kind = response.status, wishes.get("content-type", "")
+    is_events = kind.startswith(EVENTS)
+    is_stream = is_events or "transfer-encoding" in wishes
+    closes = "close" in wishes.get("connection", "").lower()
+    is_plain = not (is_stream or closes or status < 200 or status in BODILESS or status == RESET_CONTENT)
+    first = status_line(status, response.reason)
+    usual = is_plain and bool(kind)
+    return Plan(first + lines + b"Date: ", status, is_stream, is_events, closes, bool(kind), usual)
 
 
 def short_answer(message: Any, head: Head, date: bytes, closes: bool) -> Answer:
@@ -47,51 +86,60 @@ def short_answer(message: Any, head: Head, date: bytes, closes: bool) -> Answer:
     Raises TypeError.
     """
     body = payload_of(message)
-    form = JSON_OK if isinstance(message, (dict, list)) else PLAIN_OK
-    closes = closes or not head.keep_alive
-    tail = b"Connection: close\r\n" if closes else head.tail
-    return Answer(form % (len(body), date, tail, b"" if head.is_head else body), WHOLE, closes)
+    kind = b"application/json" if isinstance(message, (dict, list)) else HTML
+    closes = closes or not head.manner.keep_alive
+    tail = CLOSE if closes else head.manner.tail
+    return SHORT % (kind, len(body), date, tail, b"" if head.method == "HEAD" else body), WHOLE, closes
 
 
 def answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
     """A `Response` on the wire. Raises TypeError or ValueError for what cannot be sent."""
-    status, body = response.status, payload_of(response.body)
-    lines, wishes = lines_of(response.headers)
-    first = status_line(status, response.reason)
-    if status < 200:
-        return Answer(b"" if head.version == "1.0" else b"%b%b\r\n" % (first, lines), WHOLE, False)
-    closes = closes or not head.keep_alive or "close" in wishes.get("connection", "").lower()
-    follows = stream_of(wishes, head, status)
-    closes = closes or follows == PLAIN
-    if body and "content-type" not in wishes and status not in BODILESS:
-        lines += field_line("Content-Type", HTML)
-    tail = b"Connection: close\r\n" if closes else head.tail
-    framing = framing_of(follows, head, status, len(body))
-    data = b"%b%bDate: %b\r\n%b%b\r\n" % (first, lines, date, framing, tail)
-    if follows != WHOLE:
-        data += piece(body, follows) if body and EVENTS not in wishes.get("content-type", "") else b""
-    elif not (head.is_head or status in BODILESS or status in EMPTY):
+    plan, body, manner = plan_of(response), response.body, head.manner
+    if type(body) is not bytes:
+        body = payload_of(body)
+    if not plan.is_usual or closes or head.method == "HEAD":
+        return unusual_answer(plan, body, head, date, closes)
+    length, tail = len(body), manner.tail
+    data = b"%b%b\r\nContent-Length: %d\r\n%b\r\n%b" % (plan.lines, date, length, tail, body)
+    return data, WHOLE, not manner.keep_alive
+
+
+def unusual_answer(plan: Plan, body: bytes, head: Head, date: bytes, closes: bool) -> Answer:
+    """The same, where something is remarkable."""
+    if plan.status < 200:
+        lines = plan.lines.removesuffix(b"Date: ")
+        return b"" if head.manner.version == "1.0" else lines + b"\r\n", INTERIM, False
+    follows = stream_of(plan, head)
+    closes = closes or plan.closes or follows == PLAIN or not head.manner.keep_alive
+    tail = CLOSE if closes else head.manner.tail
+    if plan.status == RESET_CONTENT:  # RFC 9110 section 15.3.6
+        body = b""
+    if body and not plan.is_typed and plan.status not in BODILESS:
+        tail = b"Content-Type: %b\r\n%b" % (HTML, tail)
+    data = b"%b%b\r\n%b%b\r\n" % (plan.lines, date, framing_of(follows, plan, head, len(body)), tail)
+    if follows == WHOLE and head.method != "HEAD" and plan.status not in BODILESS:
         data += body
-    return Answer(data, follows, closes)
+    elif not plan.is_events:
+        data += piece(body, follows)
+    return data, follows, closes
 
 
-def stream_of(wishes: dict[str, str], head: Head, status: int) -> int:
-    """What follows the head: the end of a stream is not known when it begins."""
-    is_stream = "transfer-encoding" in wishes or wishes.get("content-type", "").startswith(EVENTS)
-    if not is_stream:
+def stream_of(plan: Plan, head: Head) -> int:
+    """What follows the head."""
+    if not plan.is_stream:
         return WHOLE
-    if head.is_head or status in BODILESS:
+    if head.method == "HEAD" or plan.status in BODILESS:
         return MUTE
-    return PLAIN if head.version == "1.0" else CHUNKS
+    return PLAIN if head.manner.version == "1.0" else CHUNKS
 
 
-def framing_of(follows: int, head: Head, status: int, length: int) -> bytes:
-    """How the client finds the body's end."""
-    if follows == CHUNKS or (follows == MUTE and status not in BODILESS and head.version != "1.0"):
-        return b"Transfer-Encoding: chunked\r\n"
-    if follows == WHOLE and status not in BODILESS:
-        return b"Content-Length: %d\r\n" % (0 if status in EMPTY else length)
-    return b""
+def framing_of(follows: int, plan: Plan, head: Head, length: int) -> bytes:
+    """How the client finds the body's end; HEAD is told what GET would be."""
+    if plan.status in BODILESS or follows == PLAIN:
+        return b""
+    if follows == WHOLE:
+        return b"Content-Length: %d\r\n" % length
+    return b"" if head.manner.version == "1.0" else b"Transfer-Encoding: chunked\r\n"
 
 
 def piece(data: bytes, follows: int) -> bytes:
@@ -117,6 +165,6 @@ def refusal(status: int, problem: str, date: bytes, mute: bool = False) -> bytes
         status_line(status, None),
         len(body),
         date,
-        b"Connection: close\r\n",
+        CLOSE,
         b"" if mute else body,
     )

@@ -7,15 +7,15 @@ is a token and touches its colon, no line is folded, no control stands anywhere 
 import re
 
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
+VALUE = rb"[\t\x20-\x7e\x80-\xff]*"
 TARGET = rb"""[!"$-~]+"""  # visible ASCII, and no fragment (RFC 9112 section 3.2)
 
 FIELD = re.compile(rb"(%s):(%s)\r\n" % (TOKEN, VALUE))
 REQUEST_LINE = re.compile(rb"(%s) (%s) HTTP/([0-9])\.([0-9])\r\n" % (TOKEN, TARGET))
-REQUEST = re.compile(rb"(%s) (%s) HTTP/1\.([0-9])\r\n((?:%s:%s\r\n)*)\r\n" % (TOKEN, TARGET, TOKEN, VALUE))
+REQUEST = re.compile(rb"(%s) (%s) HTTP/1\.([0-9])\r\n(?:%s:%s\r\n)*\r\n" % (TOKEN, TARGET, TOKEN, VALUE))
 
 NAME = re.compile(TOKEN.decode())
-SENDABLE = re.compile(VALUE.decode())
+SENDABLE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 AUTHORITY = re.compile(
     rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::[0-9]*)?"

@@ -5,6 +5,7 @@ message: `max_package_size` of its connection.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 
@@ -35,6 +36,11 @@ class Limits:
     def shortest(self) -> float:
         """The shortest of these times."""
         return min(self.header_timeout, self.body_timeout, self.keepalive_timeout)
+
+    @cached_property
+    def surely(self) -> int:
+        """A head of so many bytes is within these limits; a field has four at least."""
+        return min(self.max_request_line, self.max_header_size, 4 * self.max_header_count)
 
     heads: dict[bytes, Any] = field(default_factory=dict, compare=False, repr=False)
     """Heads that have been read under these limits, by their bytes: see `heads.py`."""

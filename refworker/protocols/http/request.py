@@ -43,7 +43,7 @@ class Request:
     @property
     def protocol_version(self) -> str:
         """`1.1` or `1.0`."""
-        return self.head.version
+        return self.head.manner.version
 
     version = protocol_version
 
@@ -65,7 +65,7 @@ class Request:
     @property
     def keep_alive(self) -> bool:
         """Whether the client wants to ask more on this connection."""
-        return self.head.keep_alive
+        return self.head.manner.keep_alive
 
     def header(self, name: str, default: str | None = None) -> str | None:
         """The value of a field, whatever the case of its name; a repeated one's are joined with commas."""

@@ -12,20 +12,19 @@ from typing import Any, Self
 from refworker.protocols.base import as_bytes
 from refworker.protocols.http.grammar import NAME, SENDABLE
 
-HTML = "text/html;charset=utf-8"
+HTML = b"text/html;charset=utf-8"
 """What a body is that says nothing else of itself."""
 
 FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "date"})
 """Fields that are made for each answer, and not taken over."""
 
+WISHES = frozenset({"transfer-encoding", "connection", "content-type"})
+"""Fields that say how the application means its answer."""
+
 REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 Value = str | Sequence[str]
 """One value, or one for each of several lines."""
-
-KEPT = 4096
-_lines: dict[tuple[str, str], bytes] = {}
-_status_lines: dict[tuple[int, str | None], bytes] = {}
 
 
 class Response:
@@ -111,31 +110,17 @@ def payload_of(body: Any) -> bytes:
 
 def status_line(status: int, reason: str | None) -> bytes:
     """The first line. Raises ValueError for what is no status."""
-    line = _status_lines.get((status, reason))
-    if line is None:
-        if not 100 <= status <= 999:
-            raise ValueError(f"a status has three digits, not {status}")
-        phrase = reason if reason is not None and SENDABLE.fullmatch(reason) else REASONS.get(status, "")
-        line = f"HTTP/1.1 {status} {phrase}\r\n".encode("latin-1", "replace")
-        remember(_status_lines, (status, reason), line)
-    return line
+    if not 100 <= status <= 999:
+        raise ValueError(f"a status has three digits, not {status}")
+    phrase = reason if reason is not None and SENDABLE.fullmatch(reason) else REASONS.get(status, "")
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode("latin-1", "replace")
 
 
 def field_line(name: str, value: str) -> bytes:
     """One line of a head; nothing for a name that is no token, and for a value that would break its line."""
-    line = _lines.get((name, value))
-    if line is None:
-        good = NAME.fullmatch(name) and SENDABLE.fullmatch(value)
-        line = f"{name}: {value.strip()}\r\n".encode() if good else b""
-        remember(_lines, (name, value), line)
-    return line
-
-
-def remember(cache: dict[Any, bytes], key: Any, line: bytes) -> None:
-    """Keep a line, and never more of them than is good."""
-    if len(cache) >= KEPT:
-        cache.clear()
-    cache[key] = line
+    if not (NAME.fullmatch(name) and SENDABLE.fullmatch(value)):
+        return b""
+    return f"{name}: {value.strip()}\r\n".encode()
 
 
 def lines_of(headers: Mapping[str, Value]) -> tuple[bytes, dict[str, str]]:
@@ -145,12 +130,9 @@ def lines_of(headers: Mapping[str, Value]) -> tuple[bytes, dict[str, str]]:
     lines: list[bytes] = []
     wishes: dict[str, str] = {}
     for name, value in headers.items():
-        lower = name.lower()
-        if lower in FRAMING:
-            wishes[lower] = value if isinstance(value, str) else ",".join(value)
-            continue
-        if lower == "content-type":
-            wishes[lower] = str(value)
-        values = [value] if isinstance(value, str) else value
-        lines += [field_line(name, str(each)) for each in values]
+        values = [value] if isinstance(value, str) else [str(each) for each in value]
+        if name.lower() in WISHES:
+            wishes[name.lower()] = ",".join(values)
+        if name.lower() not in FRAMING:
+            lines += [field_line(name, each) for each in values]
     return b"".join(lines), wishes
