@@ -53,6 +53,12 @@ service = Worker(f"http://{HOST}:{setting('PORT', 0, 0, 65535)}", name="service"
 jobs: set[asyncio.Task[None]] = set()
 
 
+@mailers.on_worker_start
+def give_way(worker: Worker) -> None:
+    """Who has time leaves the processor to who is waited for: to the service."""
+    os.nice(10)
+
+
 @mailers.function
 def send_mail(to: str, subject: str, body: str) -> None:
     """One mail. Raises what smtplib raises, and the service hears of it."""

@@ -33,6 +33,7 @@ UNTIL = """new Promise(done => {
   const look = () => { if (%s) { watch.disconnect(); done(); } };
   const watch = new MutationObserver(look);
   watch.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+  document.addEventListener('readystatechange', look);
   look();
 })"""
 
@@ -40,6 +41,10 @@ CENTRE = """(() => {
   const box = document.querySelector(%s).getBoundingClientRect();
   return [box.x + box.width / 2, box.y + box.height / 2];
 })()"""
+
+
+class Refused(AssertionError):
+    """A command that the browser has not obeyed, in its words."""
 
 
 class Browser:
@@ -51,13 +56,15 @@ class Browser:
         self._asked: dict[int, asyncio.Future[Any]] = {}
 
     async def call(self, method: str, session: str = "", **parameters: Any) -> Any:
-        """What a command results in. Raises AssertionError with the browser's words."""
+        """What a command results in. Raises Refused, and AssertionError when the browser has ended."""
+        assert self._process.stdin
+        assert self._process.stdout
+        assert not self._process.stdout.at_eof(), "the browser has ended"
         number = next(self._numbers)
         answer = self._asked[number] = asyncio.get_running_loop().create_future()
         command = {"id": number, "method": method, "params": parameters}
         if session:
             command["sessionId"] = session
-        assert self._process.stdin
         self._process.stdin.write(json.dumps(command).encode() + b"\0")
         async with asyncio.timeout(PATIENCE):
             return await answer
@@ -69,13 +76,14 @@ class Browser:
             while True:
                 self._take(json.loads((await self._process.stdout.readuntil(b"\0"))[:-1]))
         for answer in self._asked.values():
-            answer.set_exception(AssertionError("the browser has ended"))
+            if not answer.done():
+                answer.set_exception(AssertionError("the browser has ended"))
 
     def _take(self, message: dict[str, Any]) -> None:
         answer = self._asked.pop(message.get("id", 0), None)
         if answer and not answer.done():
             if "error" in message:
-                answer.set_exception(AssertionError(message["error"]["message"]))
+                answer.set_exception(Refused(message["error"]["message"]))
             else:
                 answer.set_result(message["result"])
 
@@ -112,8 +120,13 @@ class Page:
         return str(await self.value(f"document.querySelector({json.dumps(selector)}).innerText"))
 
     async def until(self, condition: str) -> None:
-        """Wait until an expression is true; it is looked at whenever the page changes."""
-        await self.value(UNTIL % condition)
+        """Wait until an expression is true; it is looked at whenever the page changes, or another page comes
+        in its place.
+        """
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                with suppress(Refused):  # the page that was asked is gone
+                    return await self.value(UNTIL % condition)
 
     async def click(self, selector: str) -> None:
         """As with a mouse, in the middle of an element."""

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from refworker.examples import async_task
+from tests.refworker.examples.processes import children, children_of
 from tests.refworker.peers import DEADLINE
 
 PROGRAM = (sys.executable, "-m", "refworker.examples.async_task")
@@ -24,20 +25,6 @@ def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **environment}
     program = [*PROGRAM, *options]
     return subprocess.run(program, check=False, capture_output=True, text=True, timeout=6 * DEADLINE, env=env)
-
-
-def children_of(pid: int) -> set[int]:
-    """The processes directly below one."""
-    try:
-        return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-    except FileNotFoundError:
-        return set()
-
-
-def children(pid: int) -> set[int]:
-    """All processes below one."""
-    found = children_of(pid)
-    return found.union(*map(children, found))
 
 
 def wait_for(condition: object) -> None:

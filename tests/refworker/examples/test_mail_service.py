@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from refworker.examples.async_task import Client
+from tests.refworker.examples.processes import children_of
 from tests.refworker.peers import DEADLINE
 
 PROGRAM = (sys.executable, "-m", "refworker.examples.mail_service", "start")
@@ -19,7 +20,7 @@ PROGRAM = (sys.executable, "-m", "refworker.examples.mail_service", "start")
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """What a service says of itself; the port of its mail server is one where nobody listens."""
+    """What a service says of itself, and its process; where its mail server should be, nobody listens."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         settings = {"SMTP_PORT": str(nobody.getsockname()[1]), "MAILERS": "2"}
@@ -28,9 +29,16 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
         with subprocess.Popen(PROGRAM, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=env) as process:
             assert process.stdout
             try:
-                yield json.loads(next(line for line in process.stdout if line.startswith(b"{")))
+                said = json.loads(next(line for line in process.stdout if line.startswith(b"{")))
+                yield {**said, "pid": process.pid}
             finally:
                 process.terminate()
+
+
+def test_task_workers_leave_the_processor_to_the_service(service: dict[str, Any]) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    nice = sorted(os.getpriority(os.PRIO_PROCESS, pid) for pid in children_of(service["pid"]))
+    assert nice == [own, min(own + 10, 19), min(own + 10, 19)]
 
 
 def ask(service: dict[str, Any], method: str, path: str, **headers: str) -> tuple[HTTPResponse, bytes]:
