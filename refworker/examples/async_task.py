@@ -4,6 +4,9 @@ A client asks a WebSocket service for 1000 e-mails. The service (`mail_service.p
 workers, which bring them to a real SMTP server (`mail_sink.py`); and it answers everybody else meanwhile: a
 second client measures how fast. Everything runs on free ports of this machine and is stopped at the end.
 
+With `--page` the client is a browser: the service, with all that it needs, runs until Ctrl-C, and its page
+has a button for the mails and a graph of the answers.
+
 Exit codes: 0 every mail was accepted, 1 not so, 2 wrong usage, 130 Ctrl-C.
 """
 
@@ -67,6 +70,7 @@ async def port_of(process: Process, log: Path) -> int:
     async for line in process.stdout:
         if line.startswith(b"{"):
             return int(json.loads(line)["port"])
+    await process.wait()  # then its log is complete
     last = log.read_text().strip().splitlines()[-1:]
     raise Trouble(f"{log.stem} did not start: {''.join(last) or 'it says nothing'}")
 
@@ -198,12 +202,12 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; --help shows the options\n")
 
 
-def number_up_to(limit: int) -> Any:
-    """A type for argparse: a whole number from 1."""
+def number(lowest: int, highest: int) -> Any:
+    """A type for argparse: a whole number in these limits."""
 
     def whole(text: str) -> int:
-        if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= limit:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {limit}")
+        if not (text.isascii() and text.isdigit()) or not lowest <= int(text) <= highest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {lowest} to {highest}")
         return int(text)
 
     return whole
@@ -212,26 +216,54 @@ def number_up_to(limit: int) -> Any:
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = OneLineParser("async_task", description=(__doc__ or "").split("\n\n")[1])
-    parser.add_argument("--mails", type=number_up_to(1_000_000), default=1000, help="default: 1000")
-    parser.add_argument("--workers", type=number_up_to(500), default=10, help="task processes, default: 10")
+    client = parser.add_mutually_exclusive_group()
+    client.add_argument("--mails", type=number(1, 1_000_000), default=1000, help="default: 1000")
+    client.add_argument(
+        "--page", type=number(0, 65535), nargs="?", const=0, metavar="PORT",
+        help="serve the page until Ctrl-C, on a free port or on this one",
+    )  # fmt: skip
+    parser.add_argument("--workers", type=number(1, 500), default=10, help="task processes, default: 10")
     return parser.parse_args(argv)
+
+
+@asynccontextmanager
+async def service(workers: int, port: int = 0) -> AsyncIterator[tuple[Process, Process, int]]:
+    """Mail server, service and the service's port; everything is stopped at the end."""
+    with tempfile.TemporaryDirectory(prefix="async_task") as name:
+        folder = Path(name)
+        environment = {"MAILERS": str(workers), "PORT": str(port), "PID_FILE": str(folder / "service.pid")}
+        async with program("mail_sink", folder) as (sink, smtp_port):
+            environment["SMTP_PORT"] = str(smtp_port)
+            async with program("mail_service", folder, **environment) as (process, port):
+                yield sink, process, port
 
 
 async def tell(mails: int, workers: int) -> int:
     """The story from its beginning to its end; returns the number of mails that arrived."""
-    if task := asyncio.current_task():
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C does
-    with tempfile.TemporaryDirectory(prefix="async_task") as name:
-        folder = Path(name)
-        environment = {"MAILERS": str(workers), "PID_FILE": str(folder / "service.pid")}
-        async with program("mail_sink", folder) as (sink, smtp_port):
-            async with program("mail_service", folder, SMTP_PORT=str(smtp_port), **environment) as (_, port):
-                begin = perf_counter()
-                report, latencies = await both(port, mails)
-                seconds = perf_counter() - begin
-            arrived = await accepted(sink)
+    async with service(workers) as (sink, _, port):
+        begin = perf_counter()
+        report, latencies = await both(port, mails)
+        seconds = perf_counter() - begin
+        arrived = await accepted(sink)
     print(table(mails, arrived, seconds, report["sockets"], latencies))
     return arrived
+
+
+async def show_page(workers: int, port: int) -> NoReturn:
+    """The page, until this is cancelled. Raises Trouble when the service ends by itself."""
+    async with service(workers, port) as (_, process, port):
+        print(f"the page is at http://127.0.0.1:{port}/ until Ctrl-C", flush=True)
+        await process.wait()
+        raise Trouble("the service has ended")
+
+
+async def obey(chosen: argparse.Namespace) -> bool:
+    """What the command line wants; whether every mail has arrived."""
+    if task := asyncio.current_task():
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C does
+    if chosen.page is not None:
+        await show_page(chosen.workers, chosen.page)
+    return await tell(chosen.mails, chosen.workers) == int(chosen.mails)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -239,7 +271,7 @@ def main(argv: list[str] | None = None) -> int:
     chosen = arguments(argv)
     try:
         importlib.import_module("aiosmtpd.smtp")
-        return 0 if asyncio.run(tell(chosen.mails, chosen.workers)) == chosen.mails else 1
+        return 0 if asyncio.run(obey(chosen)) else 1
     except ImportError:
         print("async_task: aiosmtpd is missing; pip install 'refworker[examples]'", file=sys.stderr)
     except Trouble as trouble:

@@ -1,14 +1,11 @@
 """A page in a real browser: it opens WebSockets, and they do what a page expects of them."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from refworker import TcpConnection, Worker
-from tests.browser.chromium import MISSING, installed, visit
+from tests.browser.chromium import visit
 
 PAGE = Path(__file__).with_name("page.html")
 SCREENSHOT_HEAD = b"\x89PNG"
@@ -34,15 +31,6 @@ def serve(connection: TcpConnection, message: str | bytes) -> None:
         connection.destroy()
     else:
         connection.send(message)
-
-
-@pytest.fixture
-def browser() -> str:
-    """The browser's command. Where everything has to run, a browser that is missing is a failure."""
-    found = installed()
-    if not found:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
-    return found
 
 
 def test_a_page_meets_websockets_as_it_expects_them(browser: str, tmp_path: Path) -> None:

@@ -1,16 +1,21 @@
 import asyncio
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
+from urllib.request import urlopen
 
 import pytest
 
 from refworker.examples import async_task
+from tests.refworker.examples.processes import children, children_of
 from tests.refworker.peers import DEADLINE
 
 PROGRAM = (sys.executable, "-m", "refworker.examples.async_task")
@@ -20,15 +25,6 @@ def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **environment}
     program = [*PROGRAM, *options]
     return subprocess.run(program, check=False, capture_output=True, text=True, timeout=6 * DEADLINE, env=env)
-
-
-def children(pid: int) -> set[int]:
-    """All processes below one."""
-    try:
-        found = {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-    except FileNotFoundError:
-        return set()
-    return found.union(*map(children, found))
 
 
 def wait_for(condition: object) -> None:
@@ -79,6 +75,49 @@ def test_ctrl_c_stops_everything(number: int) -> None:
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
 
 
+@contextmanager
+def serving() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The example with its page, and the page's address."""
+    pytest.importorskip("aiosmtpd")
+    program = [*PROGRAM, "--page", "--workers", "2"]
+    with hearing(), subprocess.Popen(program, stdout=PIPE, stderr=PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            url = re.search(r"http://[^ ]*", process.stdout.readline())
+            assert url
+            yield process, url[0]
+        finally:
+            process.terminate()
+
+
+def test_with_a_page_it_serves_until_ctrl_c() -> None:
+    with serving() as (process, url):
+        with urlopen(url, timeout=DEADLINE) as page:
+            assert b"Send 1000 e-mails" in page.read()
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=2 * DEADLINE)
+    assert (process.returncode, rest, errors) == (130, "", "\nasync_task: stopped\n")
+
+
+def test_a_service_that_ends_by_itself_is_trouble() -> None:
+    with serving() as (process, _):
+        (master,) = (pid for pid in children_of(process.pid) if children_of(pid))
+        os.kill(master, signal.SIGTERM)
+        _, errors = process.communicate(timeout=2 * DEADLINE)
+    assert (process.returncode, errors) == (1, "async_task: the service has ended\n")
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    pytest.importorskip("aiosmtpd")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = run("--page", port)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("async_task: mail_service did not start: ")
+    assert f":{port}: Address already in use" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -86,6 +125,9 @@ def test_ctrl_c_stops_everything(number: int) -> None:
         ("--mails", "many"),
         ("--workers", "-1"),
         ("--workers", "501"),
+        ("--page", "http"),
+        ("--page", "65536"),
+        ("--page", "--mails", "5"),
         ("--nonsense",),
         ("x",),
     ],
