@@ -52,6 +52,7 @@ def test_status_describes_the_master(service: Make) -> None:
     assert master["python"] == ".".join(map(str, sys.version_info[:3]))
     assert (master["mode"], master["reloads"]) == ("DEBUG", 0)
     assert running.command("status").stdout.count("[idle]") == 2
+    assert json.loads(running.command("status", "--json").stdout)["master"]["pid"] == master["pid"]
 
 
 def test_the_control_socket_is_private(service: Make) -> None:
