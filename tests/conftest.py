@@ -2,6 +2,7 @@
 `TEST_EXAMPLES`; one Python tries all of them, another one need only show that it does the same.
 """
 
+import gc
 import os
 
 from hypothesis import settings
@@ -14,3 +15,9 @@ settings.register_profile(
     max_examples=int(os.environ.get("TEST_EXAMPLES", "100")),
 )
 settings.load_profile("deterministic")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are objects that stay: nobody need look through them for garbage again and again."""
+    gc.collect()
+    gc.freeze()
