@@ -56,8 +56,7 @@ def examine(copy: Copy) -> Health | None:
     if copy.process is None or not family.available():
         return None
     members = copy.process.family()
-    children = family.children_among(members, copy.process.pid)
-    return Health(children, family.usage(members), len(members))
+    return Health(len(copy.process.children()), family.usage(members), len(members))
 
 
 def check(copy: Copy, service: str, before: Health | None) -> float:
@@ -94,16 +93,9 @@ def _holds_no_more(copy: Copy, process: Process, before: Health) -> None:
     allowed = before.usage.memory + SPARE_MEMORY
     allowed += 2 * copy.spec.limits.get("max_package_size", 0) * before.processes
     most = before.usage.descriptors + SPARE_DESCRIPTORS
-    held = before.usage
-
-    def settled() -> bool:
-        nonlocal held
-        held = family.usage(process.family())
-        return held.descriptors <= most
-
-    if not wait_until(settled, SETTLE):
+    if not wait_until(lambda: family.usage(process.family()).descriptors <= most, SETTLE):
         raise Violation("leaks-descriptors", f"more than {most} open after the case")
-    if held.memory > allowed:
+    if (memory := family.usage(process.family()).memory) > allowed:
         raise Violation(
-            "leaks-memory", f"{held.memory >> 20} MiB resident after the case, {allowed >> 20} allowed"
+            "leaks-memory", f"{memory >> 20} MiB resident after the case, {allowed >> 20} allowed"
         )

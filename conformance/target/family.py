@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 MARK = "CONFORMANCE_COPY"
 RUN = "CONFORMANCE_RUN"
@@ -46,28 +45,11 @@ def available() -> bool:
 
 def family(roots: Iterable[int], mark: str) -> set[int]:
     """Living processes that carry `mark` in their environment, `roots`, and all descendants of both."""
-    living, elders = _living(), set(roots)
-    found = {pid for pid, life in living.items() if pid in elders or _marked(pid, life) == mark.encode()}
-    while more := {pid for pid, life in living.items() if life.parent in found} - found:
+    parents = _living()
+    found = {pid for pid in parents if pid in set(roots) or _carries(pid, MARK, mark)}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
     return found
-
-
-_known: dict[tuple[int, int], bytes] = {}
-"""The marks of processes that were looked at, by pid and birth; empty: a stranger. Most are, and nobody
-becomes a member late: a mark comes with the fork, but to a child of this process, which has none until it
-executes.
-"""
-
-
-def _marked(pid: int, life: "_Life") -> bytes:
-    known = _known.get((pid, life.birth))
-    if known is None:
-        found = re.search(rb"(?:^|\0)%b=([^\0]*)" % MARK.encode(), _read(f"{PROC}/{pid}/environ"))
-        known = found[1] if found else b""
-        if life.parent != os.getpid():
-            _known[pid, life.birth] = known
-    return known
 
 
 @contextlib.contextmanager
@@ -92,12 +74,7 @@ def sweep(run: str) -> None:
 
 def children(pid: int) -> list[int]:
     """The living children of a process, in the order of their pids."""
-    return sorted(child for child, life in _living().items() if life.parent == pid)
-
-
-def children_among(members: Iterable[int], pid: int) -> int:
-    """How many of these processes live and are children of that one."""
-    return sum(_parent(member) == pid for member in members)
+    return sorted(child for child, parent in _living().items() if parent == pid)
 
 
 def is_living(pid: int) -> bool:
@@ -166,18 +143,10 @@ def forget_peak(pids: Iterable[int]) -> None:
             (PROC / str(pid) / "clear_refs").write_text(RESET_PEAK)
 
 
-class _Life(NamedTuple):
-    """Whose child a process is, and when it was started, in clock ticks."""
-
-    parent: int
-    birth: int
-
-
-def _living() -> dict[int, _Life]:
-    """Every living process."""
+def _living() -> dict[int, int]:
+    """Parent by pid, of every living process."""
     pids = (int(name) for name in os.listdir(PROC) if name.isdigit())
-    found = ((pid, _status(pid, BIRTH + 1)) for pid in pids)
-    return {pid: _Life(int(status[PARENT]), int(status[BIRTH])) for pid, status in found if status}
+    return {pid: parent for pid in pids if (parent := _parent(pid)) is not None}
 
 
 def _parent(pid: int) -> int | None:
