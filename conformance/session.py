@@ -76,13 +76,15 @@ def run(plan: Plan, spec: TargetSpec, listener: Listener) -> Run:
 
 
 def _arguments(plan: Plan) -> list[str]:
-    """The command line for pytest. `-s`: nothing prints but the progress."""
+    """The command line for pytest. `-s`: nothing prints but the progress; `--noconftest`: pytest would read
+    the one of a folder `tests` where it is started, which is somebody else's.
+    """
     aim = ["--target", str(plan.target.resolve())] if plan.target else []
     aim += [f"--endpoint={endpoint}" for endpoint in plan.endpoints]
     spread = ["-p", "xdist.plugin", "-n", str(plan.processes), "--dist", "worksteal"]
     modules = sorted({REGISTRY[name].module for name in plan.cases})
     return [
-        *("-c", str(PACKAGE / "pytest.ini"), f"--rootdir={PACKAGE}", "-s"),
+        *("-c", str(PACKAGE / "pytest.ini"), f"--rootdir={PACKAGE}", "-s", "--noconftest"),
         *(spread if plan.processes > 1 else []),
         *(f"--conformance-only={name}" for name in plan.cases),
         f"--conformance-seed={plan.seed}",

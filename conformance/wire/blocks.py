@@ -9,6 +9,7 @@ bit, numbers with their last (3.1.1). Slow, and easy to check against the RFC.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 
 TAIL = b"\x00\x00\xff\xff"
@@ -30,12 +31,17 @@ _REPEATS = {16: (2, 3), 17: (3, 3), 18: (7, 11)}
 
 _FIXED = (8,) * 144 + (9,) * 112 + (7,) * 24 + (8,) * 8
 
+_GLANCE = 8
+"""Bits at which a decoder looks at once: few symbols have longer codes."""
+
 
 def huffman(lengths: Sequence[int]) -> dict[int, str]:
     """The codes of symbols 0, 1, … by their lengths (3.2.2); a length of 0 is no code."""
-    codes, code = {}, 0
+    codes, code, sized = {}, 0, dict[int, list[int]]()
+    for symbol, length in enumerate(lengths):
+        sized.setdefault(length, []).append(symbol)
     for size in range(1, 16):
-        for symbol in (each for each, length in enumerate(lengths) if length == size):
+        for symbol in sized.get(size, ()):
             codes[symbol] = f"{code:0{size}b}"
             code += 1
         code <<= 1
@@ -138,13 +144,18 @@ class _Reader:
         self.at += size
         return int(bits[::-1], 2) if size else 0
 
-    def symbol(self, codes: Mapping[str, int]) -> int:
+    def symbol(self, code: "_Decoder") -> int:
         """The next symbol of a code."""
-        for end in range(self.at + 1, self.at + 16):
-            if (symbol := codes.get(self.bits[self.at : end])) is not None:
-                self.at = end
-                return symbol
-        raise ValueError("bits that are no code, or half a block")
+        ahead = self.bits[self.at : self.at + _GLANCE]
+        symbol, size = code.seen.get(ahead) or code.read(ahead, self.bits[self.at : self.at + 15])
+        self.at += size
+        return symbol
+
+    def skip(self, size: int) -> None:
+        """Leave out bits, which must be there."""
+        self.at += size
+        if self.at > len(self.bits):
+            raise ValueError("the last block is not whole")
 
     def skip_stored(self) -> None:
         self.at += -self.at % 8
@@ -157,7 +168,7 @@ class _Reader:
         """The lengths of a dynamic block's codes (3.2.7), for literals and lengths, and for distances."""
         literals, distances, own = self.number(5) + 257, self.number(5) + 1, self.number(4) + 4
         sizes = dict(zip(_ORDER, (self.number(3) for _ in range(own)), strict=False))
-        codes = _decoder([sizes.get(symbol, 0) for symbol in range(19)])
+        codes = _Decoder([sizes.get(symbol, 0) for symbol in range(19)])
         lengths: list[int] = []
         while len(lengths) < literals + distances:
             lengths += self.repeated(self.symbol(codes), lengths)
@@ -170,15 +181,32 @@ class _Reader:
         return [before[-1] if symbol == 16 else 0] * (self.number(bits) + more)
 
     def references(self, literals: Sequence[int], distances: Sequence[int]) -> Iterator[int]:
-        codes = _decoder(literals, END_OF_BLOCK + 1 + len(_LENGTH_BASE))
-        far = _decoder(distances, len(_DISTANCE_BASE))
+        codes = _decoder(tuple(literals), END_OF_BLOCK + 1 + len(_LENGTH_BASE))
+        far = _decoder(tuple(distances), len(_DISTANCE_BASE))
         while (symbol := self.symbol(codes)) != END_OF_BLOCK:
             if symbol > END_OF_BLOCK:
-                self.number(_LENGTH_EXTRA[symbol - END_OF_BLOCK - 1])
+                self.skip(_LENGTH_EXTRA[symbol - END_OF_BLOCK - 1])
                 index = self.symbol(far)
                 yield _DISTANCE_BASE[index] + self.number(_DISTANCE_EXTRA[index])
 
 
-def _decoder(lengths: Sequence[int], known: int = 19) -> dict[str, int]:
+class _Decoder:
     """Symbols by their codes; the last ones of the fixed codes mean nothing (3.2.6)."""
-    return {code: symbol for symbol, code in huffman(lengths).items() if symbol < known}
+
+    def __init__(self, lengths: Sequence[int], known: int = 19) -> None:
+        self.symbols = {code: symbol for symbol, code in huffman(lengths).items() if symbol < known}
+        self.sizes = sorted({len(code) for code in self.symbols})
+        self.seen: dict[str, tuple[int, int]] = {}
+        """Symbol and size of the code with which some bits begin; the same bits always begin with it."""
+
+    def read(self, ahead: str, bits: str) -> tuple[int, int]:
+        """The symbol whose code `bits` begin with, and the size of its code; `ahead` is where they begin."""
+        for size in self.sizes:
+            if (symbol := self.symbols.get(bits[:size])) is not None:
+                if size <= len(ahead):
+                    self.seen[ahead] = symbol, size
+                return symbol, size
+        raise ValueError("bits that are no code, or half a block")
+
+
+_decoder = lru_cache(64)(_Decoder)

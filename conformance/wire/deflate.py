@@ -187,9 +187,14 @@ def inflate(payload: bytes, window: bytes = b"", bits: int = LARGEST) -> bytes:
         data = stream.unused_data  # a final block ends zlib's stream, and not the message
     if not _is_between_blocks(stream):
         raise ValueError("the message ends inside a block")
-    if bits < LARGEST and (distance := blocks.farthest(payload)) > 1 << bits:
-        raise ValueError(f"a reference goes {distance} bytes back, the window has {1 << bits}")
+    if bits < LARGEST and len(window) + len(message) > 1 << bits:  # else nothing is so far away
+        _check_references(payload, 1 << bits)
     return message
+
+
+def _check_references(payload: bytes, size: int) -> None:
+    if (distance := blocks.farthest(payload)) > size:
+        raise ValueError(f"a reference goes {distance} bytes back, the window has {size}")
 
 
 def _is_between_blocks(stream: "zlib._Decompress") -> bool:

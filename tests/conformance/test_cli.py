@@ -155,6 +155,16 @@ def test_a_raw_echo_is_unfit(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "r.json").read_text())["totals"]["pass"] == 0
 
 
+def test_where_somebody_elses_tests_are(tmp_path: Path) -> None:
+    """pytest reads the conftest.py of a folder `tests` of wherever it is started."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "conftest.py").write_text("raise RuntimeError('none of ours')\n")
+    with serving(echo_lines) as address:
+        arguments = ["--endpoint", f"text={address.url}", "-n", "0", "--only", "text/empty/*"]
+        done = conformance(tmp_path, "run", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_target_that_does_not_start(tmp_path: Path) -> None:
     target = write_target(tmp_path, start='["{python}", "-c", "raise SystemExit(3)"]')
     done = conformance(tmp_path, "run", str(target), "-n", "2", "--only", "text/empty/*")

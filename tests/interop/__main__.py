@@ -34,20 +34,27 @@ EVERYTHING = "*"
 COLUMNS = ("pass", "weak", "info", "deviation", "fixed", "unsupported", "inconclusive")
 
 
+SIDE_BY_SIDE, QUICK = 4, 2
+"""Processes of a run with every section, and of one with few; each costs a second and one copy more."""
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """A server's version, and the verdict on every case; without verdicts `trouble` says why."""
+    """A server's version, the verdict on every case, and what it has seen, in a line; without verdicts
+    `trouble` says why.
+    """
 
     server: Server
     version: str = ""
     trouble: str = ""
     verdicts: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, str] = field(default_factory=dict)
 
     @property
     def differences(self) -> list[str]:
         """Whatever is not as it should be."""
         strange = [
-            f"{verdict} {name}"
+            f"{verdict} {name} {self.seen.get(name, '')}".rstrip()
             for name, verdict in self.verdicts.items()
             if verdict not in EXPECTED and not (verdict == "fixed" and name in self.server.at_times)
         ]
@@ -71,12 +78,16 @@ def main() -> int:
     usual = [name for name, server in known.items() if server.is_ours or server.is_quick]
     named = options.server or (list(known) if options.all else usual)
     options.whole = bool(options.all or options.server)
-    chosen = [known[name] for name in named]
+    chosen = sorted(
+        (known[name] for name in named), key=lambda server: not server.is_ours
+    )  # the longest first
     with ThreadPoolExecutor(options.n) as pool:
         todo = [pool.submit(judge, server, options) for server in chosen]
         outcomes = [report(future.result()) for future in as_completed(todo)]
-    if judged := [each for each in outcomes if each.verdicts]:
-        table(sorted(judged, key=lambda each: each.server.name))
+    if done := [each for each in outcomes if each.verdicts]:
+        table(sorted(done, key=lambda each: each.server.name))
+    for outcome in outcomes:  # once more, where whoever reads the end of a long log finds them
+        complain(outcome)
     return max(int(bool(each.differences)) for each in outcomes)
 
 
@@ -89,7 +100,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the pages go"
     )
-    parser.add_argument("-n", type=int, default=2, metavar="SERVERS", help="at the same time")
+    parser.add_argument("-n", type=int, default=3, metavar="SERVERS", help="at the same time")
     return parser.parse_args()
 
 
@@ -103,7 +114,8 @@ def judge(server: Server, options: argparse.Namespace) -> Outcome:
     page = options.report / f"interop-{server.name}"
     results = page.with_suffix(".json")
     results.unlink(missing_ok=True)
-    run = [CONFORMANCE, "run", server.target, "--strict", "-n", "4", "--json", results, "--html", page]
+    processes = QUICK if server.is_quick else SIDE_BY_SIDE
+    run = [CONFORMANCE, "run", server.target, "--strict", f"-n{processes}", "--json", results, "--html", page]
     run += selection(server, options)
     try:
         done = subprocess.run(run, capture_output=True, text=True, timeout=PATIENCE, check=False)
@@ -111,8 +123,15 @@ def judge(server: Server, options: argparse.Namespace) -> Outcome:
         return Outcome(server, version, verdicts={f"not done after {PATIENCE} s": "error"})
     if not results.exists():
         return Outcome(server, version, verdicts={done.stderr.strip(): "error"})
+    verdicts, seen = judged(results)
+    return Outcome(server, version, verdicts=verdicts, seen=seen)
+
+
+def judged(results: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The verdict on every case, and what it saw: its outcome, and the first line of the details."""
     cases = json.loads(results.read_text())["cases"]
-    return Outcome(server, version, verdicts={case["id"]: case["verdict"] for case in cases})
+    seen = {case["id"]: f"[{case['outcome']}: {case['detail'].partition(chr(10))[0]}]" for case in cases}
+    return {case["id"]: case["verdict"] for case in cases}, seen
 
 
 def selection(server: Server, options: argparse.Namespace) -> list[str]:
@@ -128,12 +147,16 @@ def selection(server: Server, options: argparse.Namespace) -> list[str]:
 
 def report(outcome: Outcome) -> Outcome:
     """Say how it went, at once."""
-    name = outcome.server.name
     if outcome.trouble:
-        print(f"{name}: unsupported: {outcome.trouble}", flush=True)
-    for difference in outcome.differences:
-        print(f"{name}: {difference}", flush=True)
+        print(f"{outcome.server.name}: unsupported: {outcome.trouble}", flush=True)
+    complain(outcome)
     return outcome
+
+
+def complain(outcome: Outcome) -> None:
+    """A line for each difference: the server, the verdict, the case and what it saw."""
+    for difference in outcome.differences:
+        print(f"difference: {outcome.server.name}: {difference}", flush=True)
 
 
 def table(outcomes: list[Outcome]) -> None:

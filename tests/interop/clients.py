@@ -6,13 +6,13 @@ installed is named, and changes nothing.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.interop.__main__ import judged
 from tests.interop.servers import FIXTURES, Missing, Version, node, package
 
 ROOT = FIXTURES.parent
@@ -38,11 +38,16 @@ class Outcome:
     name: str
     trouble: str = ""
     verdicts: dict[str, str] = field(default_factory=dict)
+    seen: dict[str, str] = field(default_factory=dict)
 
     @property
     def differences(self) -> list[str]:
         """Whatever is not as it should be."""
-        strange = [f"{verdict} {case}" for case, verdict in self.verdicts.items() if verdict not in EXPECTED]
+        strange = [
+            f"{verdict} {case} {self.seen.get(case, '')}".rstrip()
+            for case, verdict in self.verdicts.items()
+            if verdict not in EXPECTED
+        ]
         idle = bool(self.verdicts) and "pass" not in self.verdicts.values()
         return strange + (["no case passed"] if idle else [])
 
@@ -52,7 +57,7 @@ class Outcome:
             return f"{self.name}: unsupported: {self.trouble}"
         found = list(self.verdicts.values())
         counts = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in dict.fromkeys(found))
-        return "\n".join([f"{self.name}: {counts}", *(f"{self.name}: {each}" for each in self.differences)])
+        return f"{self.name}: {counts}"
 
 
 def main() -> int:
@@ -65,6 +70,9 @@ def main() -> int:
     with ThreadPoolExecutor(options.n) as pool:
         outcomes = list(pool.map(lambda name: judge(name, options.only), options.client or VERSIONS))
     print("\n".join(outcome.line() for outcome in outcomes))
+    for outcome in outcomes:
+        for difference in outcome.differences:
+            print(f"difference: client {outcome.name}: {difference}")
     return int(any(outcome.differences for outcome in outcomes))
 
 
@@ -82,11 +90,14 @@ def judge(name: str, only: str) -> Outcome:
     results.unlink(missing_ok=True)
     run = [CONFORMANCE, "serve", "websocket", folder / "client.toml", "--strict", "--only", only]
     run += ["--json", results, "--html", page]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    try:
+        done = subprocess.run(run, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        return Outcome(name, verdicts={f"not done after {PATIENCE} s": "error"})
     if not results.exists():
         return Outcome(name, verdicts={done.stderr.strip(): "error"})
-    cases = json.loads(results.read_text())["cases"]
-    return Outcome(name, verdicts={case["id"]: case["verdict"] for case in cases})
+    verdicts, seen = judged(results)
+    return Outcome(name, verdicts=verdicts, seen=seen)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import pytest
 from refworker.client import AsyncTcpConnection
 from refworker.connection import TcpConnection
 from refworker.protocols.frame import Frame
+from refworker.status import Status
 from refworker.worker import Worker
 from tests.refworker.peers import UPGRADE, connected, run, until
 
@@ -128,7 +129,7 @@ def test_clients_are_sent_to_each_in_their_own_words() -> None:
         async with Worker(f"websocket://{HOST}:0", on_message=lambda c, m: heard.append(m)) as worker:
             client = AsyncTcpConnection(f"ws://{HOST}:{worker.port}")
             client.connect()
-            await until(lambda: worker.connections)
+            await until(lambda: worker.connections and client.status is Status.ESTABLISHED)
             assert worker.broadcast("to both", to=[client, *worker.connections.values()]) == 2
             await until(lambda: heard == ["to both"])
             client.destroy()

@@ -62,6 +62,11 @@ def echo(sock: socket.socket, data: bytes) -> None:
         data += more
 
 
+def hang_up(sock: socket.socket, data: bytes) -> None:
+    """Leave when the first message has come: an end with something unread is a reset, and no FIN (tcp(7))."""
+    _ = data or sock.recv(65536)
+
+
 @contextmanager
 def playing(gate: Gate, *behaviours: Behaviour) -> Iterator[threading.Thread]:
     """A client that plays every connection it is told of: the first in the first way, and so on, the last way

@@ -22,7 +22,7 @@ from conformance.wire import websocket_server
 from conformance.wire.peer import Peer
 from conformance.wire.websocket import Opcode, close_payload, encode
 from conformance.wire.websocket_server import frame, response
-from tests.conformance.clients.callers import client, echo
+from tests.conformance.clients.callers import client, echo, hang_up
 from tests.conformance.servers import Impatient
 
 TEXT = (Opcode.TEXT, b"x")
@@ -84,7 +84,7 @@ def test_how_a_connection_fails(last: bytes, ending: str) -> None:
 
 
 def test_a_connection_that_fails_without_a_word() -> None:
-    assert seen(lambda sock, data: None, lambda peer: fails(peer, 1002)) == "dropped"
+    assert seen(hang_up, lambda peer: fails(peer, 1002)) == "dropped"
 
 
 def test_a_connection_that_does_not_fail() -> None:

@@ -8,7 +8,7 @@ import pytest
 from conformance.clients.fitness import examine
 from conformance.outcomes import Violation
 from conformance.wire.websocket import Opcode, encode
-from tests.conformance.clients.callers import client, echo
+from tests.conformance.clients.callers import client, echo, hang_up
 from tests.conformance.servers import Impatient
 
 
@@ -42,7 +42,7 @@ def test_who_echoes_is_fit(behaviour: object) -> None:
 
 @pytest.mark.parametrize(
     ("behaviour", "outcome"),
-    [(wrong, "wrong-answer"), (silent, "no-answer"), (lambda sock, data: None, "fin")],
+    [(wrong, "wrong-answer"), (silent, "no-answer"), (hang_up, "fin")],
 )
 def test_who_does_not_is_unfit(behaviour: object, outcome: str) -> None:
     with client(behaviour) as subject:  # type: ignore[arg-type]

@@ -16,7 +16,8 @@ def daemon(service: Make) -> Iterator[Service]:
     """A service that is started as a daemon, and stopped in the end."""
     running = service(extra="worker.on_worker_start = lambda w: print('hello from', w.id)\n", end=END)
     yield running
-    running.command("stop")
+    if running.pid_file.exists():
+        running.command("stop")
 
 
 END = "\nrun_all(stop_timeout=1.0, stdout_file='printed', log_file='log')\n"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .service import PATIENCE, Make, Service, eventually
+from .service import PATIENCE, Make, Service, alive, eventually
 
 UNIX = """
 local = Worker("text:///{folder}/a.sock", transport="unix", name="local", count=2, on_message=answer, {more})
@@ -78,7 +78,7 @@ def test_what_a_crash_has_left_is_replaced(local: Any, tmp_path: Path) -> None:
     for child in children:
         os.kill(child, signal.SIGKILL)
     running.master.wait()
-    eventually(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "their end")
+    eventually(lambda: not any(map(alive, children)), "their end")
     assert path.exists()
     running.start()
     eventually(lambda: running.out.count("Start success") == 2, "the second start")
@@ -161,7 +161,8 @@ def test_unlisten_and_listen_in_a_process_that_shares_its_port(service: Make, tm
         assert say(control, off) == "ok"
         with socket.create_connection(("127.0.0.1", running.port()), PATIENCE) as waiting:
             waiting.sendall(b"hello\n")
-            assert running.status()["processes"][0]["connections"] == 0
+            assert say(control, "time enough") == "time enough"  # for the process to accept, if it would
+            eventually(lambda: running.status()["processes"][0]["connections"] == 0, "nobody but that one")
             assert say(control, on) == "ok"
             assert waiting.recv(10) == b"hello\n"
     assert running.command("stop").returncode == 0

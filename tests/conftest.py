@@ -1,0 +1,23 @@
+"""Examples are the same in every run, and a busy machine is no failure. How many there are to a property:
+`TEST_EXAMPLES`; one Python tries all of them, another one need only show that it does the same.
+"""
+
+import gc
+import os
+
+from hypothesis import settings
+
+settings.register_profile(
+    "deterministic",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=int(os.environ.get("TEST_EXAMPLES", "100")),
+)
+settings.load_profile("deterministic")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are objects that stay: nobody need look through them for garbage again and again."""
+    gc.collect()
+    gc.freeze()
