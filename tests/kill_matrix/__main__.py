@@ -23,6 +23,7 @@ from pathlib import Path
 from random import Random
 from time import monotonic
 
+from tests.kill_matrix import forked
 from tests.kill_matrix.matrix import Ending, Judgement, Matrix, Mutant, Selection
 from tests.kill_matrix.page import page
 from tests.kill_matrix.suite import finished
@@ -46,6 +47,7 @@ CONFORMANCE = Path(sys.executable).with_name("conformance")
 def main() -> int:
     """Judge every faulty server, write the page, and say what is missing."""
     options = arguments()
+    forked.make_room()
     matrix = Matrix(frozenset(listed()) if options.only == "*" else frozenset())
     if options.record:
         record(matrix, chosen(options.only), options.n)

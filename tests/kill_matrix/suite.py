@@ -14,6 +14,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.kill_matrix import forked
+
 if TYPE_CHECKING:
     from conformance.case import Case
     from conformance.runner import CaseCall
@@ -74,6 +76,7 @@ def run(target: Path, mutation: str, globs: Sequence[str], results: Path, output
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.environ["ZOO_MUTATION"] = mutation
+    forked.fork_scripts()
     with family.swept():
         status = judge(target, globs, results)
     results.with_name("status").write_text(str(status))

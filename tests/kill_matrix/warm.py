@@ -1,6 +1,11 @@
-"""Imported once by the process from which runs of the suite are forked (see `suite.py`)."""
+"""Imported once by the process from which runs of the suite are forked (see `suite.py`), and from these the
+servers (see `forked.py`).
+"""
 
 import gc
+import sys
+from importlib import import_module
+from pathlib import Path
 
 import h11  # noqa: F401
 import hypothesis  # noqa: F401
@@ -14,6 +19,9 @@ from conformance.clients import session as clients
 catalogue()
 session.load_cases()
 clients.load_cases()
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "fixtures"))
+import_module("zoo.mutations").find()
 
 gc.collect()
 gc.freeze()  # a collection in a forked run would touch, and so copy, all that was imported here
