@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ RESET_PEAK = "5"
 LISTEN = "0A"
 """The state of a listening socket in `/proc/net/tcp`."""
 
-PIECE = 4096
+PIECE = 16 * 1024
 """Bytes read at once; less than that is the last of a file."""
 
 
@@ -43,10 +43,13 @@ def available() -> bool:
     return (PROC / "self" / "stat").exists()
 
 
-def family(roots: Iterable[int], mark: str) -> set[int]:
-    """Living processes that carry `mark` in their environment, `roots`, and all descendants of both."""
-    parents = _living()
-    found = {pid for pid in parents if pid in set(roots) or _carries(pid, MARK, mark)}
+def family(roots: Collection[int], mark: str, since: int = 0) -> set[int]:
+    """Living processes that carry `mark` in their environment, `roots`, and all descendants of both.
+
+    `since` is when the first process of the copy was `born`: who is older is none of them.
+    """
+    parents = _living(since)
+    found = {pid for pid in parents if pid in roots or _carries(pid, MARK, mark)}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
     return found
@@ -72,14 +75,14 @@ def sweep(run: str) -> None:
                 os.kill(pid, signal.SIGKILL)
 
 
-def children(pid: int) -> list[int]:
-    """The living children of a process, in the order of their pids."""
-    return sorted(child for child, parent in _living().items() if parent == pid)
+def children(pid: int, since: int = 0) -> list[int]:
+    """The living children of a process that were born at `since` or later, in the order of their pids."""
+    return sorted(child for child, parent in _living(since).items() if parent == pid)
 
 
 def is_living(pid: int) -> bool:
     """Whether a process exists and is no zombie."""
-    return _parent(pid) is not None
+    return bool(_status(pid))
 
 
 def born(pid: int) -> int | None:
@@ -143,23 +146,33 @@ def forget_peak(pids: Iterable[int]) -> None:
             (PROC / str(pid) / "clear_refs").write_text(RESET_PEAK)
 
 
-def _living() -> dict[int, int]:
-    """Parent by pid, of every living process."""
-    pids = (int(name) for name in os.listdir(PROC) if name.isdigit())
-    return {pid: parent for pid in pids if (parent := _parent(pid)) is not None}
+_births: dict[tuple[int, int], int] = {}
+"""When processes were born, by pid and inode: a pid that is used again has another inode. On a busy machine most
+processes are too old to matter, and are not read again.
+"""
 
 
-def _parent(pid: int) -> int | None:
-    """The parent of a living process."""
-    status = _status(pid, PARENT + 1)
-    return int(status[PARENT]) if status else None
+def _living(since: int = 0) -> dict[int, int]:
+    """Parent by pid, of every living process that was born at `since` or later."""
+    places = {(int(each.name), each.inode()) for each in os.scandir(PROC) if each.name.isdigit()}
+    for gone in _births.keys() - places:
+        _births.pop(gone, None)
+    found = ((pid, _known(pid, inode)) for pid, inode in places if _births.get((pid, inode), since) >= since)
+    return {pid: int(status[PARENT]) for pid, status in found if status and int(status[BIRTH]) >= since}
 
 
-def _status(pid: int, fields: int = -1) -> list[bytes]:
-    """The fields of a living process from its state on, split up to some field; its name may hold blanks and
-    brackets: cut there.
+def _known(pid: int, inode: int) -> list[bytes]:
+    """The fields of a living process, whose birth is remembered."""
+    if status := _status(pid):
+        _births[pid, inode] = int(status[BIRTH])
+    return status
+
+
+def _status(pid: int) -> list[bytes]:
+    """The fields of a living process from its state to its birth; its name may hold blanks and brackets: cut
+    there.
     """
-    found = _read(f"{PROC}/{pid}/stat").rpartition(b")")[2].split(None, fields)
+    found = _read(f"{PROC}/{pid}/stat").rpartition(b")")[2].split(None, BIRTH + 1)
     return [] if not found or found[0] in GONE else found
 
 
