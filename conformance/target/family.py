@@ -69,7 +69,7 @@ def sweep(run: str) -> None:
     """Kill what a run has left: broken off, it may lose processes that would have ended their daemons."""
     if not available():
         return
-    for pid in _living():
+    for pid in _living(born(os.getpid()) or 0):
         if pid != os.getpid() and _carries(pid, RUN, run):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -147,8 +147,8 @@ def forget_peak(pids: Iterable[int]) -> None:
 
 
 _births: dict[tuple[int, int], int] = {}
-"""When processes were born, by pid and inode: a pid that is used again has another inode. On a busy machine most
-processes are too old to matter, and are not read again.
+"""When processes were born, by pid and inode: a pid that is used again has another inode. Who is too old to
+matter, as most are on a busy machine, is not read again.
 """
 
 
