@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,9 @@ GONE = frozenset((b"Z", b"X"))
 
 PARENT, USER, SYSTEM, BIRTH = 1, 11, 12, 19
 """Places in `/proc/PID/stat`, counted from the state."""
+
+NANO = 1e9
+"""`schedstat` counts nanoseconds."""
 
 RESET_PEAK = "5"
 """What `/proc/PID/clear_refs` understands as the wish to measure VmHWM anew."""
@@ -95,6 +98,49 @@ def worked(pid: int) -> float:
     """Seconds of processor time that a process has used, utime and stime of proc(5); 0 when it is gone."""
     status = _status(pid)
     return (int(status[USER]) + int(status[SYSTEM])) / TICKS if status else 0.0
+
+
+Stint = tuple[float, float]
+"""Seconds that a thread was on a processor, and seconds that it was ready and waited for one."""
+
+
+def stints(pids: Iterable[int]) -> dict[int, Stint]:
+    """What the threads of these processes have had so far, from `/proc/PID/task/TID/schedstat`.
+
+    A kernel that does not tell leaves a process its `worked`, as if nothing ever waited.
+    """
+    found: dict[int, Stint] = {}
+    for pid in pids:
+        for thread in _threads(pid):
+            ran, waited, *_ = _read(f"{PROC}/{pid}/task/{thread}/schedstat").split() or (None, None)
+            if ran and waited:
+                found[thread] = int(ran) / NANO, int(waited) / NANO
+            elif thread == pid:
+                found[thread] = worked(pid), 0.0
+    return found
+
+
+def strain(before: Mapping[int, Stint], after: Mapping[int, Stint], seconds: float) -> float:
+    """What part of a processor threads take up, in sum, each as if it had one to itself: a busy machine makes
+    nobody idle. `seconds` have passed between the two.
+    """
+    return sum(
+        _strain(ran - before[thread][0], waited - before[thread][1], seconds)
+        for thread, (ran, waited) in after.items()
+        if thread in before
+    )
+
+
+def _strain(ran: float, waited: float, seconds: float) -> float:
+    """Of the time in which a thread did not wait for a processor, the part in which it had one."""
+    return ran / max(ran, seconds - waited) if ran else 0.0
+
+
+def _threads(pid: int) -> list[int]:
+    try:
+        return [int(name) for name in os.listdir(f"{PROC}/{pid}/task")]
+    except OSError:
+        return []
 
 
 def listeners(pids: Iterable[int], port: int) -> set[int]:
