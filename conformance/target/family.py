@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 
 MARK = "CONFORMANCE_COPY"
 RUN = "CONFORMANCE_RUN"
@@ -27,6 +28,12 @@ GONE = frozenset((b"Z", b"X"))
 
 PARENT, USER, SYSTEM, BIRTH = 1, 11, 12, 19
 """Places in `/proc/PID/stat`, counted from the state."""
+
+READY = [b"R"]
+"""The state of a thread that runs, or waits for a processor."""
+
+TURN, MOMENT = 2.0, 0.002
+"""Seconds in which a thread that is ready gets a processor, and between two looks whether it did."""
 
 NANO = 1e9
 """`schedstat` counts nanoseconds."""
@@ -112,12 +119,22 @@ def stints(pids: Iterable[int]) -> dict[int, Stint]:
     found: dict[int, Stint] = {}
     for pid in pids:
         for thread in _threads(pid):
-            ran, waited, *_ = _read(f"{PROC}/{pid}/task/{thread}/schedstat").split() or (None, None)
+            ran, waited, *_ = _scheduled(f"{PROC}/{pid}/task/{thread}") or (None, None)
             if ran and waited:
                 found[thread] = int(ran) / NANO, int(waited) / NANO
             elif thread == pid:
                 found[thread] = worked(pid), 0.0
     return found
+
+
+def _scheduled(task: str) -> list[bytes]:
+    """The numbers in `schedstat`. They count a wait when it is over, so who is ready gets its turn first."""
+    first, limit = _read(f"{task}/schedstat"), monotonic() + TURN
+    while (found := _read(f"{task}/schedstat")) == first and monotonic() < limit:
+        if _read(f"{task}/stat").rpartition(b")")[2].split(None, 1)[:1] != READY:
+            break
+        sleep(MOMENT)
+    return found.split()
 
 
 def strain(before: Mapping[int, Stint], after: Mapping[int, Stint], seconds: float) -> float:
