@@ -195,7 +195,7 @@ class Process:
 
     def stop(self) -> None:
         """End the copy by its own stop command, else SIGTERM; kill what is left after STOP_TIMEOUT."""
-        if self._popen is None:
+        if self._popen is None or self._is_gone():
             return
         with contextlib.suppress(subprocess.TimeoutExpired, Unsupported, OSError):
             if self.spec.commands.get("stop"):
