@@ -9,6 +9,9 @@ import pytest
 from conformance.target import leash
 from tests.kill_matrix.forked import Popen
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+"""Processes of pytest-xdist have a thread; it holds nothing that a fork asks for."""
+
 SHOWS = """
 import os, sys
 from pathlib import Path
