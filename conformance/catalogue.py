@@ -15,11 +15,11 @@ A long section has several files, `<section>_<topic>.toml`. One table for each r
 and `[waiver.ID]` with `title` and `reason` for a requirement that no case can check from outside.
 """
 
+import fnmatch
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -161,7 +161,9 @@ def select(cases: Mapping[str, Case], only: Iterable[str] = (), skip: Iterable[s
 def _matching(cases: Mapping[str, Case], globs: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for glob in map(catalogue().resolve, globs):
-        matched = {name for name in cases if fnmatchcase(name, glob)}
+        matched = (
+            {glob} if glob in cases else set(fnmatch.filter(cases, glob))
+        )  # a run names hundreds by their ids
         if not matched:
             raise NoSuchCase(f"no case matches {glob!r}; {suggestion(glob, cases)}")
         found |= matched

@@ -29,6 +29,9 @@ set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "conformance-hypothesis") 
 SHRINKING = 20.0
 """Seconds spent on making a counterexample smaller."""
 
+PHASES = (Phase.generate, Phase.shrink)
+"""What is done: counterexamples are found, and made small."""
+
 ROUND = 200
 """Examples in one round of fuzzing; rounds go on, each with the next seed, until the time is over."""
 
@@ -113,7 +116,7 @@ def _settings() -> hypothesis.settings:
     return hypothesis.settings(
         database=None,
         deadline=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=PHASES,
         report_multiple_bugs=False,
         print_blob=False,
         verbosity=Verbosity.quiet,

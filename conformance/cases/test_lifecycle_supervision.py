@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 
 from conformance.case import Inconclusive, Unsupported, Violation
 from conformance.cases.processes import all_gone, kill, no_ports, repaired, settled, staff
@@ -174,10 +175,11 @@ def test_idle_workers(target: Target) -> str:
 def _sleeps(pids: list[int], limit: float) -> str:
     """None of these processes wakes up more often than that, or is busy. Raises Violation `wakes`, `busy`."""
     wait_until(lambda: False, 0.5)  # what a start or the last look has left to do
-    before = [(_wakes(pid), family.worked(pid)) for pid in pids]
+    before, began = [(_wakes(pid), family.stints([pid])) for pid in pids], monotonic()
     wait_until(lambda: False, WATCHED)
-    for pid, (first, worked) in zip(pids, before, strict=True):
-        rate, share = (_wakes(pid) - first) / WATCHED, (family.worked(pid) - worked) / WATCHED
+    for pid, (first, stints) in zip(pids, before, strict=True):
+        seconds = monotonic() - began
+        rate, share = (_wakes(pid) - first) / seconds, family.strain(stints, family.stints([pid]), seconds)
         if rate > limit:
             raise Violation("wakes", f"process {pid} wakes up {rate:.1f} times a second with nothing to do")
         if share > BUSY:

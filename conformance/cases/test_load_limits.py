@@ -4,6 +4,7 @@ import resource
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from time import monotonic
 
 from conformance.case import Unsupported, Violation, case
 from conformance.cases.echoing import exchange_then, several
@@ -83,11 +84,11 @@ def scarce(target: Target) -> Iterator[None]:
 
 
 def time_spent(target: Target, wait: Callable[[], None]) -> float:
-    """Seconds of processor time that the target's processes use meanwhile, for each second."""
+    """What part of a processor the target's processes take up meanwhile."""
     members = target.process.family()
-    before = sum(map(family.worked, members))
+    before, began = family.stints(members), monotonic()
     wait()
-    return (sum(map(family.worked, members)) - before) / MOMENT
+    return family.strain(before, family.stints(members), monotonic() - began)
 
 
 @case(

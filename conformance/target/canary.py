@@ -93,9 +93,15 @@ def _holds_no_more(copy: Copy, process: Process, before: Health) -> None:
     allowed = before.usage.memory + SPARE_MEMORY
     allowed += 2 * copy.spec.limits.get("max_package_size", 0) * before.processes
     most = before.usage.descriptors + SPARE_DESCRIPTORS
-    if not wait_until(lambda: family.usage(process.family()).descriptors <= most, SETTLE):
+    held = [before.usage]
+
+    def few() -> bool:
+        held.append(family.usage(process.family()))
+        return held[-1].descriptors <= most
+
+    if not wait_until(few, SETTLE):
         raise Violation("leaks-descriptors", f"more than {most} open after the case")
-    if (memory := family.usage(process.family()).memory) > allowed:
+    if (memory := held[-1].memory) > allowed:
         raise Violation(
             "leaks-memory", f"{memory >> 20} MiB resident after the case, {allowed >> 20} allowed"
         )

@@ -11,9 +11,10 @@ import os
 import re
 import signal
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 
 MARK = "CONFORMANCE_COPY"
 RUN = "CONFORMANCE_RUN"
@@ -28,13 +29,22 @@ GONE = frozenset((b"Z", b"X"))
 PARENT, USER, SYSTEM, BIRTH = 1, 11, 12, 19
 """Places in `/proc/PID/stat`, counted from the state."""
 
+READY = [b"R"]
+"""The state of a thread that runs, or waits for a processor."""
+
+TURN, MOMENT = 2.0, 0.002
+"""Seconds in which a thread that is ready gets a processor, and between two looks whether it did."""
+
+NANO = 1e9
+"""`schedstat` counts nanoseconds."""
+
 RESET_PEAK = "5"
 """What `/proc/PID/clear_refs` understands as the wish to measure VmHWM anew."""
 
 LISTEN = "0A"
 """The state of a listening socket in `/proc/net/tcp`."""
 
-PIECE = 4096
+PIECE = 16 * 1024
 """Bytes read at once; less than that is the last of a file."""
 
 
@@ -43,10 +53,13 @@ def available() -> bool:
     return (PROC / "self" / "stat").exists()
 
 
-def family(roots: Iterable[int], mark: str) -> set[int]:
-    """Living processes that carry `mark` in their environment, `roots`, and all descendants of both."""
-    parents = _living()
-    found = {pid for pid in parents if pid in set(roots) or _carries(pid, MARK, mark)}
+def family(roots: Collection[int], mark: str, since: int = 0) -> set[int]:
+    """Living processes that carry `mark` in their environment, `roots`, and all descendants of both.
+
+    `since` is when the first process of the copy was `born`: who is older is none of them.
+    """
+    parents = _living(since)
+    found = {pid for pid in parents if pid in roots or _carries(pid, MARK, mark)}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
     return found
@@ -66,20 +79,20 @@ def sweep(run: str) -> None:
     """Kill what a run has left: broken off, it may lose processes that would have ended their daemons."""
     if not available():
         return
-    for pid in _living():
+    for pid in _living(born(os.getpid()) or 0):
         if pid != os.getpid() and _carries(pid, RUN, run):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
 
-def children(pid: int) -> list[int]:
-    """The living children of a process, in the order of their pids."""
-    return sorted(child for child, parent in _living().items() if parent == pid)
+def children(pid: int, since: int = 0) -> list[int]:
+    """The living children of a process that were born at `since` or later, in the order of their pids."""
+    return sorted(child for child, parent in _living(since).items() if parent == pid)
 
 
 def is_living(pid: int) -> bool:
     """Whether a process exists and is no zombie."""
-    return _parent(pid) is not None
+    return bool(_status(pid))
 
 
 def born(pid: int) -> int | None:
@@ -92,6 +105,59 @@ def worked(pid: int) -> float:
     """Seconds of processor time that a process has used, utime and stime of proc(5); 0 when it is gone."""
     status = _status(pid)
     return (int(status[USER]) + int(status[SYSTEM])) / TICKS if status else 0.0
+
+
+Stint = tuple[float, float]
+"""Seconds that a thread was on a processor, and seconds that it was ready and waited for one."""
+
+
+def stints(pids: Iterable[int]) -> dict[int, Stint]:
+    """What the threads of these processes have had so far, from `/proc/PID/task/TID/schedstat`.
+
+    A kernel that does not tell leaves a process its `worked`, as if nothing ever waited.
+    """
+    found: dict[int, Stint] = {}
+    for pid in pids:
+        for thread in _threads(pid):
+            ran, waited, *_ = _scheduled(f"{PROC}/{pid}/task/{thread}") or (None, None)
+            if ran and waited:
+                found[thread] = int(ran) / NANO, int(waited) / NANO
+            elif thread == pid:
+                found[thread] = worked(pid), 0.0
+    return found
+
+
+def _scheduled(task: str) -> list[bytes]:
+    """The numbers in `schedstat`. They count a wait when it is over, so who is ready gets its turn first."""
+    first, limit = _read(f"{task}/schedstat"), monotonic() + TURN
+    while (found := _read(f"{task}/schedstat")) == first and monotonic() < limit:
+        if _read(f"{task}/stat").rpartition(b")")[2].split(None, 1)[:1] != READY:
+            break
+        sleep(MOMENT)
+    return found.split()
+
+
+def strain(before: Mapping[int, Stint], after: Mapping[int, Stint], seconds: float) -> float:
+    """What part of a processor threads take up, in sum, each as if it had one to itself: a busy machine makes
+    nobody idle. `seconds` have passed between the two.
+    """
+    return sum(
+        _strain(ran - before[thread][0], waited - before[thread][1], seconds)
+        for thread, (ran, waited) in after.items()
+        if thread in before
+    )
+
+
+def _strain(ran: float, waited: float, seconds: float) -> float:
+    """Of the time in which a thread did not wait for a processor, the part in which it had one."""
+    return ran / max(ran, seconds - waited) if ran else 0.0
+
+
+def _threads(pid: int) -> list[int]:
+    try:
+        return [int(name) for name in os.listdir(f"{PROC}/{pid}/task")]
+    except OSError:
+        return []
 
 
 def listeners(pids: Iterable[int], port: int) -> set[int]:
@@ -143,23 +209,33 @@ def forget_peak(pids: Iterable[int]) -> None:
             (PROC / str(pid) / "clear_refs").write_text(RESET_PEAK)
 
 
-def _living() -> dict[int, int]:
-    """Parent by pid, of every living process."""
-    pids = (int(name) for name in os.listdir(PROC) if name.isdigit())
-    return {pid: parent for pid in pids if (parent := _parent(pid)) is not None}
+_births: dict[tuple[int, int], int] = {}
+"""When processes were born, by pid and inode: a pid that is used again has another inode. Who is too old to
+matter, as most are on a busy machine, is not read again.
+"""
 
 
-def _parent(pid: int) -> int | None:
-    """The parent of a living process."""
-    status = _status(pid, PARENT + 1)
-    return int(status[PARENT]) if status else None
+def _living(since: int = 0) -> dict[int, int]:
+    """Parent by pid, of every living process that was born at `since` or later."""
+    places = {(int(each.name), each.inode()) for each in os.scandir(PROC) if each.name.isdigit()}
+    for gone in _births.keys() - places:
+        _births.pop(gone, None)
+    found = ((pid, _known(pid, inode)) for pid, inode in places if _births.get((pid, inode), since) >= since)
+    return {pid: int(status[PARENT]) for pid, status in found if status and int(status[BIRTH]) >= since}
 
 
-def _status(pid: int, fields: int = -1) -> list[bytes]:
-    """The fields of a living process from its state on, split up to some field; its name may hold blanks and
-    brackets: cut there.
+def _known(pid: int, inode: int) -> list[bytes]:
+    """The fields of a living process, whose birth is remembered."""
+    if status := _status(pid):
+        _births[pid, inode] = int(status[BIRTH])
+    return status
+
+
+def _status(pid: int) -> list[bytes]:
+    """The fields of a living process from its state to its birth; its name may hold blanks and brackets: cut
+    there.
     """
-    found = _read(f"{PROC}/{pid}/stat").rpartition(b")")[2].split(None, fields)
+    found = _read(f"{PROC}/{pid}/stat").rpartition(b")")[2].split(None, BIRTH + 1)
     return [] if not found or found[0] in GONE else found
 
 

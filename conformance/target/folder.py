@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from conformance.outcomes import TargetDown
@@ -69,8 +70,22 @@ class Folder:
         return outbox
 
     def _make_certificate(self) -> Path:
-        """A self-signed certificate for localhost: `cert` and `key` are made together, both as PEM."""
+        """The certificate and its key, `cert` and `key`, come together."""
         cert, key = self.path / "cert.pem", self.path / "key.pem"
+        for path, content in zip((cert, key), certificate(), strict=True):
+            path.write_bytes(content)
+        self._values["cert"], self._values["key"] = str(cert), str(key)
+        return cert
+
+
+@cache
+def certificate() -> tuple[bytes, bytes]:
+    """A self-signed certificate for localhost and its key, both as PEM: one pair for all copies of a process.
+
+    Raises TargetDown where there is no openssl command.
+    """
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        cert, key = Path(folder, "cert.pem"), Path(folder, "key.pem")
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"]
         command += ["-pkeyopt", "ec_paramgen_curve:prime256v1"]  # quickly made, and known to everybody
         names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
@@ -80,5 +95,4 @@ class Folder:
             )
         except (OSError, subprocess.SubprocessError) as problem:
             raise TargetDown(f"{{cert}} needs the openssl command, which failed: {problem}") from problem
-        self._values["cert"], self._values["key"] = str(cert), str(key)
-        return cert
+        return cert.read_bytes(), key.read_bytes()

@@ -58,6 +58,7 @@ class Process:
         self._popen: subprocess.Popen[bytes] | None = None
         self._launched: list[subprocess.Popen[bytes]] = []
         self._seen: dict[int, int | None] = {}
+        self._since = family.born(os.getpid()) or 0
         self._main: int | None = None
 
     # --- what cases use ----------------------------------------------------------------------------------
@@ -122,18 +123,20 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if not self._launched:
+            self._since = family.born(begun.pid) or self._since
         self._launched.append(begun)
         return begun
 
     def children(self) -> list[int]:
         """Pids of the living children of the main process."""
-        children = family.children(self.pid)
+        children = family.children(self.pid, self._since)
         self._remember(children)
         return children
 
     def family(self) -> set[int]:
         """Pids of all living processes of this copy, wherever they have gone."""
-        members = family.family(self._roots(), self.mark)
+        members = family.family(self._roots(), self.mark, self._since)
         self._remember(members)
         return members
 
@@ -192,19 +195,23 @@ class Process:
 
     def stop(self) -> None:
         """End the copy by its own stop command, else SIGTERM; kill what is left after STOP_TIMEOUT."""
-        if self._popen is None:
+        if self._popen is None or self._is_gone():
             return
         with contextlib.suppress(subprocess.TimeoutExpired, Unsupported, OSError):
             if self.spec.commands.get("stop"):
                 self.command("stop", STOP_TIMEOUT)
             else:
                 self.signal(signal.SIGTERM)
-        self.wait_gone()
-        self.kill()
+        if not self.wait_gone():
+            self.kill()
 
     def wait_gone(self, within: float | None = None) -> bool:
         """Wait until no process of this copy is left, STOP_TIMEOUT by default; whether it came true."""
-        return wait_until(lambda: not self._reap_and_list(), STOP_TIMEOUT if within is None else within)
+        return wait_until(self._is_gone, STOP_TIMEOUT if within is None else within)
+
+    def _is_gone(self) -> bool:
+        """As long as one lives that was begun, nobody has to look for the others."""
+        return not any(begun.poll() is None for begun in self._launched) and not self.family()
 
     def kill(self) -> None:
         """End every process of this copy at once."""

@@ -4,8 +4,8 @@ By default each server meets only the cases that `kills.toml` names for it, whic
 minutes; a server that is not named there meets its whole sections. `--record` runs whole sections, repeats
 what it chose from their catches, and writes `kills.toml` anew, or with `--only` the lines of those servers.
 
-A busy machine hides faults: what was to be caught and was not is judged once more, alone, when all others are
-done. Exit status 0: the matrix is complete.
+A busy machine hides faults: what was to be caught and was not is judged once more when all others are done, a
+few at a time, and what is still hidden then, alone. Exit status 0: the matrix is complete.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatchcase
 from itertools import zip_longest
@@ -23,6 +23,7 @@ from pathlib import Path
 from random import Random
 from time import monotonic
 
+from tests.kill_matrix import forked
 from tests.kill_matrix.matrix import Ending, Judgement, Matrix, Mutant, Selection
 from tests.kill_matrix.page import page
 from tests.kill_matrix.suite import finished
@@ -40,42 +41,55 @@ SLOW = 8.0
 COMPANY = 3
 """How many other servers are started after each slow one, so that neither come all at the end."""
 
+AGAIN = (3, 1)
+"""How many of those that hid something are judged at the same time, the next time and the last."""
+
 CONFORMANCE = Path(sys.executable).with_name("conformance")
 
 
 def main() -> int:
     """Judge every faulty server, write the page, and say what is missing."""
     options = arguments()
+    forked.make_room()
     matrix = Matrix(frozenset(listed()) if options.only == "*" else frozenset())
     if options.record:
         record(matrix, chosen(options.only), options.n)
     else:
-        judge_twice(matrix, chosen(options.only), selections(), options.n)
+        judge_patiently(matrix, chosen(options.only), selections(), options.n)
     return concluded(matrix, options)
 
 
-def judge_twice(matrix: Matrix, servers: list[Mutant], known: Selection, processes: int) -> None:
-    """Judge all servers, and those once more and alone that hid something."""
+def judge_patiently(matrix: Matrix, servers: list[Mutant], known: Selection, processes: int) -> None:
+    """Judge all servers, and those again that hid something: by what they hid, and with less beside them."""
     judge_all(matrix, servers, known, processes)
-    hidden = [each for each in matrix.judgements if each.problem() or each.missed(known)]
-    if hidden:
-        print(f"once more, alone: {len(hidden)}")
+    for together in AGAIN:
+        hidden = [each for each in matrix.judgements if each.problem() or each.missed(known)]
+        if not hidden:
+            return
+        print(f"once more, {together} at a time: {len(hidden)}")
         matrix.judgements[:] = [each for each in matrix.judgements if each not in hidden]
-        judge_all(matrix, [each.mutant for each in hidden], known, 1, hidden)
+        again = {each.mutant.name: still_due(each, known) for each in hidden}
+        judge_all(matrix, [each.mutant for each in hidden], again, min(together, processes), hidden)
+
+
+def still_due(judgement: Judgement, known: Selection) -> list[str]:
+    """The cases that have to judge a server again: those that missed it, or all where none did."""
+    missed = sorted(case for _, case in judgement.missed(known))
+    return missed or list(known.get(judgement.mutant.name, ()))
 
 
 def record(matrix: Matrix, servers: list[Mutant], processes: int) -> None:
     """Judge whole sections, choose what repeats the proof, and see it repeated: luck proves nothing."""
-    judge_twice(matrix, servers, {}, processes)
+    judge_patiently(matrix, servers, {}, processes)
     proven: dict[str, list[str]] = {}
-    slow = slow_ones() - {each.name for each in servers}
+    slow = {name: seconds for name, seconds in slow_ones().items() if name not in {s.name for s in servers}}
     while todo := {name: cases for name, cases in matrix.selection().items() if proven.get(name) != cases}:
         print(f"repeated: {len(todo)}")
         again = Matrix(frozenset())
         judge_all(again, REPEATS * [each for each in servers if each.name in todo], todo, processes)
         matrix.forget({catch for each in again.judgements for catch in each.missed(todo)})
         proven |= todo
-        slow |= {each.mutant.name for each in again.judgements if each.seconds > SLOW}
+        slow |= {each.mutant.name: each.seconds for each in again.judgements if each.seconds > SLOW}
     KILLS.write_text(recorded(slow, {**selections(), **matrix.selection()}), "utf-8")
 
 
@@ -104,10 +118,10 @@ def chosen(glob: str) -> list[Mutant]:
     """
     found = [each for each in zoo() if any(fnmatchcase(word, glob) for word in (each.name, *each.sections))]
     Random(0).shuffle(found)
-    cases, names = selections(), slow_ones()
-    slow = [each for each in found if each.name in names]
-    slow.sort(key=lambda each: -len(cases.get(each.name, ())))  # who meets most cases takes longest
-    others = [each for each in found if each.name not in names]
+    seconds = slow_ones()
+    slow = [each for each in found if each.name in seconds]
+    slow.sort(key=lambda each: -seconds[each.name])
+    others = [each for each in found if each.name not in seconds]
     lines = zip_longest(slow, *(others[start::COMPANY] for start in range(COMPANY)))
     return [each for line in lines for each in line if each]
 
@@ -118,9 +132,9 @@ def selections() -> Selection:
     return cases
 
 
-def slow_ones() -> set[str]:
-    """The servers that took long when `kills.toml` was written."""
-    return set(tomllib.loads(KILLS.read_text("utf-8"))["slow"])
+def slow_ones() -> dict[str, float]:
+    """The servers that took long when `kills.toml` was written, and how many seconds."""
+    return dict(tomllib.loads(KILLS.read_text("utf-8"))["slow"])
 
 
 def arguments() -> argparse.Namespace:
@@ -193,11 +207,11 @@ def concluded(matrix: Matrix, options: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
-def recorded(slow: set[str], selection: Selection) -> str:
+def recorded(slow: Mapping[str, float], selection: Selection) -> str:
     """`kills.toml`: for each faulty server the cases that must catch it, and which servers are slow."""
-    lines = ["# Written by `--record`. Servers that take long, for the order of a run:", "slow = ["]
-    lines += [f"    {json.dumps(name)}," for name in sorted(slow)]
-    lines += ["]", "", "# For each faulty server the cases that must catch it.", "[cases]"]
+    lines = ["# Written by `--record`. Seconds of servers that take long, for the order of a run.", "[slow]"]
+    lines += [f'"{name}" = {seconds:.0f}' for name, seconds in sorted(slow.items())]
+    lines += ["", "# For each faulty server the cases that must catch it.", "[cases]"]
     for name, cases in sorted(selection.items()):
         lines.append(f'"{name}" = [{", ".join(json.dumps(case) for case in cases)}]')
     return "\n".join(lines) + "\n"

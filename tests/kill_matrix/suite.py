@@ -14,6 +14,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.kill_matrix import forked
+
 if TYPE_CHECKING:
     from conformance.case import Case
     from conformance.runner import CaseCall
@@ -68,12 +70,15 @@ def finished(target: Path, mutation: str, globs: Sequence[str], results: Path, o
 
 def run(target: Path, mutation: str, globs: Sequence[str], results: Path, output: Path) -> None:
     """In the forked process: judge, and exit as the command `conformance` does."""
-    from conformance.target import family  # imported by whoever forked this process
+    from conformance import exploration  # imported by whoever forked this process
+    from conformance.target import family
 
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    exploration.PHASES = exploration.PHASES[:1]  # a counterexample is a catch, and need not be made small
     os.environ["ZOO_MUTATION"] = mutation
+    forked.fork_scripts()
     with family.swept():
         status = judge(target, globs, results)
     results.with_name("status").write_text(str(status))

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from conformance.session import load_cases
+from conformance.target import file
 from conformance.target.file import TargetFileError, from_endpoints, load, load_client, read_endpoints
+from conformance.target.view import lacking
+
+TARGETS = Path(file.__file__).parent
 
 WHOLE = """
 [target]
@@ -157,3 +162,9 @@ def test_mistakes_of_client_files(tmp_path: Path, old: str, new: str, complaint:
     with pytest.raises(TargetFileError, match="t\\.toml: ") as error:
         load_client(write(tmp_path, CLIENT.replace(old, new)))
     assert complaint in str(error.value)
+
+
+def test_the_reference_has_in_its_small_file_whatever_a_case_of_its_life_asks_for() -> None:
+    cases = [case for case in load_cases().values() if case.section == "lifecycle"]
+    all_of_it, little = (load(TARGETS / f"{name}.toml") for name in ("refworker", "refworker_life"))
+    assert [lacking(case, little) for case in cases] == [lacking(case, all_of_it) for case in cases]

@@ -55,6 +55,16 @@ def test_certificate_and_key_belong_together() -> None:
     folder.remove()
 
 
+@pytest.mark.skipif(not shutil.which("openssl"), reason="certificates are made by the openssl command")
+def test_all_copies_of_a_process_have_one_certificate_each_in_its_own_folder() -> None:
+    one, other = Folder(), Folder()
+    assert Path(one.lookup("cert")).read_bytes() == Path(other.lookup("cert")).read_bytes()
+    assert Path(one.lookup("cert")).parent == one.path
+    assert Path(other.lookup("key")).parent == other.path
+    one.remove()
+    other.remove()
+
+
 def test_a_port_is_handed_out_once_until_it_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Folder()
     port = int(folder.lookup("port.text"))

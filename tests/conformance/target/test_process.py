@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -155,6 +158,30 @@ def test_signal_and_exit_code(tmp_path: Path) -> None:
 def test_usage_counts_living_processes_only() -> None:
     used = family.usage([1 << 30])
     assert (used.memory, used.descriptors) == (0, 0)
+
+
+def test_a_process_that_never_waits_takes_up_a_processor_however_little_it_gets_of_one() -> None:
+    spins = "print(flush=True)\nwhile True: pass"
+    sleeps = "print(flush=True)\nimport time\nwhile True: time.sleep(0.01)"
+    programs = (spins, spins, spins, sleeps)  # more than there are processors on a small machine
+    begun = [subprocess.Popen([sys.executable, "-c", each], stdout=subprocess.PIPE) for each in programs]
+    for each in begun:
+        assert each.stdout
+        assert each.stdout.readline()
+    pids = [each.pid for each in begun]
+    before, began = family.stints(pids), monotonic()
+    assert not wait_until(lambda: False, 0.5)
+    after, seconds = family.stints(pids), monotonic() - began
+    for each in begun:
+        each.kill()
+        each.communicate()
+    assert 2.5 < family.strain(before, after, seconds) < 3.2
+
+
+def test_strain_of_threads_that_come_or_go_is_not_counted() -> None:
+    before, after = {1: (1.0, 0.0), 2: (5.0, 0.0)}, {1: (1.5, 1.0), 3: (9.0, 0.0)}
+    assert family.strain(before, after, 2.0) == 0.5
+    assert family.strain(before, before, 2.0) == 0.0
 
 
 def test_a_command_that_is_launched_ends_with_the_copy(tmp_path: Path) -> None:
