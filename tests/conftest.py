@@ -5,6 +5,7 @@
 import gc
 import os
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile(
@@ -15,6 +16,12 @@ settings.register_profile(
     max_examples=int(os.environ.get("TEST_EXAMPLES", "100")),
 )
 settings.load_profile("deterministic")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Who asks for a service starts a master with its processes: one Python is enough for that, too."""
+    if "service" in getattr(item, "fixturenames", ()):
+        item.add_marker("whole")
 
 
 def pytest_collection_finish() -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.whole
+
 PROGRAM = """
 from refworker.worker import Worker
 worker = Worker("text://127.0.0.1:0", name="echo", on_message=lambda each, message: each.send(message))

@@ -18,6 +18,8 @@ from refworker.examples import async_task
 from tests.refworker.examples.processes import children, children_of
 from tests.refworker.peers import DEADLINE
 
+pytestmark = pytest.mark.whole
+
 PROGRAM = (sys.executable, "-m", "refworker.examples.async_task")
 
 
