@@ -17,6 +17,8 @@ from conformance.contract import SERVICES
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FOLDERS = ("independent", "third-party")
+FEW = 3
+"""So many cases may a server fail by chance, and still be judged by default."""
 
 Version = Callable[[Path], str]
 """From the folder of a target file to the version of the server; raises Missing."""
@@ -47,6 +49,11 @@ class Server:
     def is_quick(self) -> bool:
         """Whether it has no commands, and so no lifecycle to wait for."""
         return "commands" not in self.described["process"]
+
+    @property
+    def is_fickle(self) -> bool:
+        """Whether it fails many cases by chance, so that what is new is hard to tell from what is known."""
+        return len(self.at_times) > FEW
 
     @property
     def elsewhere(self) -> list[str]:
