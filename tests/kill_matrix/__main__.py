@@ -4,8 +4,9 @@ By default each server meets only the cases that `kills.toml` names for it, whic
 minutes; a server that is not named there meets its whole sections. `--record` runs whole sections, repeats
 what it chose from their catches, and writes `kills.toml` anew, or with `--only` the lines of those servers.
 
-A busy machine hides faults: what was to be caught and was not is judged once more when all others are done, a
-few at a time, and what is still hidden then, alone. Exit status 0: the matrix is complete.
+A busy machine hides faults: who got away, or was to prove a case that now proves nothing, is judged once more
+when all others are done, a few at a time, and what is still hidden then, alone. Exit status 0: the matrix is
+complete.
 """
 
 import argparse
@@ -60,10 +61,10 @@ def main() -> int:
 
 
 def judge_patiently(matrix: Matrix, servers: list[Mutant], known: Selection, processes: int) -> None:
-    """Judge all servers, and those again that hid something: by what they hid, and with less beside them."""
+    """Judge all servers, and those again that leave a gap: by what they hid, and with less beside them."""
     judge_all(matrix, servers, known, processes)
     for together in AGAIN:
-        hidden = [each for each in matrix.judgements if each.problem() or each.missed(known)]
+        hidden = matrix.hiding(known)
         if not hidden:
             return
         print(f"once more, {together} at a time: {len(hidden)}")

@@ -95,16 +95,29 @@ class Matrix:
     cases: frozenset[str]
     judgements: list[Judgement] = field(default_factory=list)
 
+    def killing(self) -> frozenset[str]:
+        """The cases that caught something."""
+        return frozenset().union(*(each.kills for each in self.judgements))
+
+    def hiding(self, known: Selection) -> list[Judgement]:
+        """What has to be judged again: who got away, or was not caught by a case that then caught nothing."""
+        killing = self.killing()
+        return [
+            each
+            for each in self.judgements
+            if each.problem() or any(case not in killing for _, case in each.missed(known))
+        ]
+
     def problems(self) -> list[str]:
         """One line for each gap; a complete matrix has none."""
-        killing = frozenset().union(*(each.kills for each in self.judgements))
-        idle = [f"{case}: no faulty server fails it, so it proves nothing" for case in self.cases - killing]
-        return [line for each in self.judgements if (line := each.problem())] + sorted(idle)
+        idle = self.cases - self.killing()
+        lines = [f"{case}: no faulty server fails it, so it proves nothing" for case in idle]
+        return [line for each in self.judgements if (line := each.problem())] + sorted(lines)
 
     def selection(self) -> dict[str, list[str]]:
         """For each server the cases that together repeat the proof: every catch where it is quickest."""
         chosen: dict[str, set[str]] = {}
-        for case in frozenset().union(*(each.kills for each in self.judgements)):
+        for case in self.killing():
             catchers = [each for each in self.judgements if case in each.kills]
             quickest = min(catchers, key=lambda each: each.pace(case))
             chosen.setdefault(quickest.mutant.name, set()).add(case)

@@ -57,6 +57,15 @@ def test_a_catch_that_was_seen_once_stays_and_one_that_is_missed_is_noticed() ->
     assert not second.missed({})
 
 
+def test_only_what_leaves_a_gap_is_judged_again() -> None:
+    known = {"one": ["a"], "two": ["a", "b"], "three": ["b"]}
+    one, two = judged("one", a=KILLED), judged("two", a=PASSED, b=KILLED)
+    away = judged("three", b=PASSED)
+    assert Matrix(frozenset(), [one, two]).hiding(known) == []
+    assert Matrix(frozenset(), [one, two, away]).hiding(known) == [away]
+    assert Matrix(frozenset(), [two]).hiding(known) == [two]
+
+
 def test_the_selection_repeats_every_catch_where_it_is_quickest() -> None:
     slow, quick = Ending("fail", "fin", 9.0), Ending("fail", "fin", 0.1)
     servers = [judged("one", a=slow, b=KILLED), judged("two", a=quick), judged("three", a=slow)]
