@@ -41,8 +41,8 @@ NANO = 1e9
 RESET_PEAK = "5"
 """What `/proc/PID/clear_refs` understands as the wish to measure VmHWM anew."""
 
-LISTEN = "0A"
-"""The state of a listening socket in `/proc/net/tcp`."""
+LISTEN, TAKES = "0A", "07"
+"""The states of a listening socket in `/proc/net/tcp`, and of an open one in `/proc/net/udp`."""
 
 PIECE = 16 * 1024
 """Bytes read at once; less than that is the last of a file."""
@@ -162,7 +162,7 @@ def _threads(pid: int) -> list[int]:
 
 def listeners(pids: Iterable[int], port: int) -> set[int]:
     """Those who hold a socket that listens on this TCP port, their own or an inherited one."""
-    sockets = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _listening(table, port)}
+    sockets = {f"socket:[{inode}]" for table in ("tcp", "tcp6") for inode in _sockets(table, port, LISTEN)}
     return {pid for pid in pids if not sockets.isdisjoint(_open_files(pid))}
 
 
@@ -176,11 +176,18 @@ def _open_files(pid: int) -> list[str]:
     return found
 
 
-def _listening(table: str, port: int) -> list[str]:
-    """The inodes of the sockets that listen on a port; columns 1, 3 and 9 are address, state and inode."""
+def takes_datagrams(port: int) -> bool:
+    """Whether there is a datagram socket on this port; True where the system does not tell."""
+    return not available() or any(_sockets(table, port, TAKES) for table in ("udp", "udp6"))
+
+
+def _sockets(table: str, port: int, state: str) -> list[str]:
+    """The inodes of the sockets on a port that are in a state; columns 1, 3 and 9 are address, state and
+    inode.
+    """
     path = PROC / "net" / table
     rows = [line.split() for line in path.read_text().splitlines()[1:]] if path.exists() else []
-    return [row[9] for row in rows if row[3] == LISTEN and row[1].endswith(f":{port:04X}")]
+    return [row[9] for row in rows if row[3] == state and row[1].endswith(f":{port:04X}")]
 
 
 @dataclass(frozen=True)

@@ -294,8 +294,8 @@ def _leash() -> list[str]:
 
 
 def _accepts(address: Address) -> bool:
-    if address.transport == "udp":
-        return True  # a datagram socket shows no readiness; the fitness exchange finds out
+    if address.transport == "udp":  # to ask it would be a message; what it makes of one, fitness finds out
+        return family.takes_datagrams(address.port)
     try:
         dial(address, 1.0).close()
     except OSError:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from conformance.outcomes import TargetDown, Unsupported
 from conformance.target import family
 from conformance.target.instance import Copy
+from conformance.target.ports import free_port
 from conformance.target.process import wait_until
 from tests.conformance.targets import spec
 
@@ -137,6 +139,13 @@ def test_a_daemon_is_ready_when_its_pid_file_is(tmp_path: Path) -> None:
         assert copy.process is not None
         assert family.is_living(copy.process.pid)
         copy.process.kill()
+
+
+def test_a_server_of_datagrams_is_ready_when_its_socket_is_there() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", port := free_port()))
+        assert family.takes_datagrams(port)
+    assert not family.takes_datagrams(port)
 
 
 def test_who_listens(tmp_path: Path) -> None:
