@@ -61,12 +61,18 @@ def validators(peer: Visitor, name: str = NAME) -> tuple[str, bool]:
     return (response.get(b"etag") or b"").decode("latin-1"), response.get(b"last-modified") is not None
 
 
-def tagged(peer: Visitor) -> str:
-    """The entity tag of the file. Raises Unsupported for a target that has none."""
-    tag, _ = validators(peer)
+def tagged(peer: Visitor, name: str = NAME) -> str:
+    """The entity tag of a file. Raises Unsupported for a target that has none."""
+    tag, _ = validators(peer, name)
     if not tag:
         raise Unsupported("the target's files have no ETag")
     return tag
+
+
+def dated(peer: Visitor) -> None:
+    """Raise Unsupported for a target whose files do not say when they were changed."""
+    if not validators(peer)[1]:
+        raise Unsupported("the target's files have no Last-Modified")
 
 
 def conditional(peer: Visitor, fields: Iterable[Text], wanted: int, method: str = "GET") -> Response:
@@ -209,8 +215,7 @@ def test_if_modified_since(target: Target) -> str:
     """The time of the file, and any later one, make it 304; an earlier one does not."""
     publishes(target)
     with Visitor(target) as peer:
-        if not validators(peer)[1]:
-            raise Unsupported("the target's files have no Last-Modified")
+        dated(peer)
         seconds = [formatdate(MODIFIED + each, usegmt=True) for each in (-1, 0, 1)]
         for date in (EARLIER, seconds[0]):
             conditional(peer, [f"If-Modified-Since: {date}"], OK)
@@ -223,8 +228,7 @@ def test_obsolete_dates(target: Target) -> str:
     """The two obsolete spellings of the same moment mean the same; later ones of theirs do as well."""
     publishes(target)
     with Visitor(target) as peer:
-        if not validators(peer)[1]:
-            raise Unsupported("the target's files have no Last-Modified")
+        dated(peer)
         conditional(peer, ["If-Modified-Since: Wednesday, 28-Feb-24 12:34:56 GMT"], OK)
         conditional(peer, ["If-Modified-Since: Wed Feb 28 12:34:56 2024"], OK)
         return _graded([spared(peer, [f"If-Modified-Since: {date}"]) for date in OBSOLETE])
