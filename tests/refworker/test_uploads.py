@@ -40,6 +40,14 @@ def test_large_parts_are_files_until_the_end_of_the_request(tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
+def test_little_of_a_form_is_in_memory_however_many_parts_it_has(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path, in_memory=10, at_once=25)
+    parts = uploads.read("b", form(*[(FILE, b"x" * 10)] * 5))
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [10, 10, 10]
+    assert [part.read() for part in parts] == [b"x" * 10] * 5
+    remove(parts)
+
+
 def test_a_file_is_made_for_who_asks_for_its_name(tmp_path: Path) -> None:
     (part,) = Uploads(tmp_path).read("b", form((FILE, b"abc")))
     assert part.tmp_name == part["tmp_name"] == part.tmp_name
