@@ -77,11 +77,12 @@ class Stream:
         self._news.set()
 
     def abandon(self) -> None:
-        """The answer has gone, or the client: nobody waits for a piece any more."""
+        """The answer has gone, or the client: no more will come."""
         if asyncio.iscoroutine(self._handling):  # it has not begun, and never will
             self._handling.close()
-        self._is_over, self._piece = True, b""
-        self._news.set()
+        if not self.is_whole:
+            self._is_over, self._piece = True, b""
+            self._news.set()
 
 
 class Taking(Answering):

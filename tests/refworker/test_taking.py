@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -196,7 +197,7 @@ def test_a_client_that_goes_in_the_middle(way: str) -> None:
     async def handler(connection: TcpConnection, request: Streamed) -> None:
         try:
             async for piece in request.stream():
-                told.append(piece)  # noqa: PERF401
+                told.append(piece)  # noqa: PERF401  while they come
         except ConnectionResetError:
             told.append("gone")
 
@@ -293,6 +294,39 @@ def test_a_talk_both_ways() -> None:
             await peer.expect(b"0\r\n\r\n")
             ask(peer)
             assert (await answer(peer))[2] == b"whole"
+
+    run(program)
+
+
+def test_what_has_come_can_be_read_behind_the_answer() -> None:
+    seen: list[bytes] = []
+
+    async def handler(connection: TcpConnection, request: Streamed) -> None:
+        connection.send("at once")
+        seen.append(await collected(request))
+
+    async def program() -> None:
+        async with met(handler) as (_, peer):
+            ask(peer, body=b"abc", method="POST")
+            assert (await answer(peer))[2] == b"at once"
+            await until(lambda: seen == [b"abc"])
+
+    run(program)
+
+
+def test_tasks_that_begin_at_once_find_everything_in_place() -> None:
+    def eager(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+        return asyncio.Task(coroutine, loop=loop, eager_start=True, **options)  # type: ignore[call-arg]
+
+    async def program() -> None:
+        async with met(echo) as (_, peer):
+            if sys.version_info >= (3, 12):
+                asyncio.get_running_loop().set_task_factory(eager)
+            for _ in range(2):
+                peer.send(head("Content-Length: 5", "Expect: 100-continue"))
+                await peer.expect(b"HTTP/1.1 100 Continue\r\n\r\n")
+                peer.send(b"hello")
+                assert (await answer(peer))[2] == b"hello"
 
     run(program)
 

@@ -123,8 +123,8 @@ class Intake:
         if has_come:
             self._take(reader, taker)
         self._weigh()
-        taker.begin()
         self._waiting = True
+        taker.begin()
         return WAIT
 
     def _read_body(self, reader: Sized | Chunked) -> Any:
