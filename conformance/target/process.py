@@ -27,6 +27,9 @@ COMMAND_TIMEOUT = 30.0
 STOP_TIMEOUT = 10.0
 """Seconds that a stop may take before whatever is left is killed."""
 
+HEED = 3.0
+"""Seconds for a process in the foreground to end at SIGTERM, before its own stop command is called."""
+
 LOG_TAIL = 400
 """Characters of the target's output shown when it does not start."""
 
@@ -195,8 +198,10 @@ class Process:
             raise
 
     def stop(self) -> None:
-        """End the copy by its own stop command, else SIGTERM; kill what is left after STOP_TIMEOUT."""
-        if self._popen is None or self._is_gone():
+        """End the copy: by SIGTERM, as one ends what runs in the foreground; where that is not the main
+        process, or does not heed it, by its own stop command. Kill what is left after STOP_TIMEOUT.
+        """
+        if self._popen is None or self._is_gone() or self._heeds(self._popen):
             return
         with contextlib.suppress(subprocess.TimeoutExpired, Unsupported, OSError):
             if self.spec.commands.get("stop"):
@@ -205,6 +210,14 @@ class Process:
                 self.signal(signal.SIGTERM)
         if not self.wait_gone():
             self.kill()
+
+    def _heeds(self, started: subprocess.Popen[bytes]) -> bool:
+        """Whether what was started is the main process, and ends everything when it is told to."""
+        with contextlib.suppress(Unsupported):
+            if self.pid == started.pid:
+                started.terminate()
+                return self.wait_gone(HEED)
+        return False
 
     def wait_gone(self, within: float | None = None) -> bool:
         """Wait until no process of this copy is left, STOP_TIMEOUT by default; whether it came true."""

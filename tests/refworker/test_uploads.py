@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refworker.protocols.http import Limits, Streamed
-from refworker.protocols.http.heads import Head
+from refworker.protocols.http.heads import read_head
 from refworker.protocols.http.multipart import Malformed, Part
 from refworker.uploads import NO_FILE, OK, PREFIX, SLICE, Form, Upload, Uploads, remove
 from tests.refworker.protocols.http.hosts import GET
@@ -16,7 +16,7 @@ from tests.refworker.protocols.whole import cut
 FILE = 'form-data; name="f"; filename="x.bin"\r\nContent-Type: a/b'
 TEXT = 'form-data; name="t"'
 NONE = 'form-data; name="n"; filename=""'
-HEAD = Head(GET, Limits())
+HEAD = read_head(GET, Limits())
 
 
 def form(*parts: tuple[str, bytes]) -> bytes:

@@ -136,9 +136,7 @@ class Intake:
             return None
         head, self._head, self._reader = self._head, None, None
         assert head
-        self.owes = head
-        self.request = request = Request(head, reader.collect(), reader.trailers, self)
-        return request
+        return self._asked(head, reader.collect(), reader.trailers)
 
     def _pass_on(self, reader: Sized | Chunked, taker: Taker) -> Any:
         """More of a body that somebody takes; what is to be done now."""
@@ -150,7 +148,7 @@ class Intake:
         if taker.request is None or not news:
             return None
         if self.owes is None:  # it is answered, and this was thrown away
-            return None if self._reader else self._next()
+            return None if self._reader or self._position == len(self._data) else self._next()
         self._spent = self._host.moment() - self.since
         self._weigh()
         self._waiting = True
@@ -209,6 +207,10 @@ class Intake:
 
     def _next(self) -> Any:
         """The next item; the conversation knows how."""
+        raise NotImplementedError
+
+    def _asked(self, head: Head, body: bytes = b"", trailers: Fields = ()) -> Request:
+        """A whole request; the conversation notes it."""
         raise NotImplementedError
 
     def awaits(self, request: object) -> bool:

@@ -109,6 +109,32 @@ def test_commands(tmp_path: Path) -> None:
             _ = copy.process.pid_file
 
 
+STOPPING = """
+import os, signal, socket, sys, time
+from pathlib import Path
+signal.signal(signal.SIGTERM, lambda *_: Path("told").touch() or (sys.argv[2:] and os._exit(0)))
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while not Path("stop").exists():
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+def test_what_heeds_sigterm_needs_no_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heeds: bool
+) -> None:
+    monkeypatch.setattr("conformance.target.process.HEED", 30.0 if heeds else 0.3)
+    (tmp_path / "stopping.py").write_text(STOPPING)
+    words = ', "heeds"' if heeds else ""
+    start = f'["{{python}}", "stopping.py", "{{port.text}}"{words}]'
+    stop = '[process.commands]\nstop = ["{python}", "-c", "open(\'stop\', \'w\')"]'
+    with Copy(spec(tmp_path, start=start, extra=stop)) as copy:
+        assert copy.process is not None
+    assert not copy.process.alive()
+    assert (tmp_path / "told").exists()
+    assert (tmp_path / "stop").exists() != heeds
+
+
 def test_a_daemon_that_ignores_sigterm_is_gone_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

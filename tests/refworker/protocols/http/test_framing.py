@@ -18,13 +18,13 @@ from refworker.protocols.http.framing import (
     refusal,
     short_answer,
 )
-from refworker.protocols.http.heads import Head
+from refworker.protocols.http.heads import Head, read_head
 from tests.refworker.protocols.http.hosts import DATE, GET
 
 
 def head(method: bytes = b"GET", version: bytes = b"1.1", *fields: bytes) -> Head:
     raw = GET.replace(b"GET", method).replace(b"1.1", version).replace(b"Host", b"".join([*fields, b"Host"]))
-    return Head(raw, Limits())
+    return read_head(raw, Limits())
 
 
 ASKED, OLD, HEAD = head(), head(version=b"1.0"), head(b"HEAD")
@@ -147,4 +147,18 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(kept) == 1
     answer(Response(200, {"X-Long": "x" * KEPT_SIZE}), ASKED, DATE, False)
     answer(Response(200, {"X-List": ["a"]}), ASKED, DATE, False)
+    assert len(kept) == 1
+
+
+def test_beginnings_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[Any, bytes] = {}
+    monkeypatch.setattr(module, "_starts", kept)
+    for number in range(KEPT + 1):
+        typed = {"Content-Type": "text/plain"}
+        answer(Response(200, typed, b"x" * number), ASKED, DATE, False)
+        again = answer(Response(200, typed, b"y" * number), ASKED, DATE, False)
+        assert b"\r\nContent-Length: %d\r\n" % number in again[0]
+        assert again[0].endswith(b"y" * number)
+    assert len(kept) == 1
+    answer(Response(200, {"Content-Type": "x/" + "x" * KEPT_SIZE}), ASKED, DATE, False)
     assert len(kept) == 1

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from refworker.protocols.http import Limits, Streamed
-from refworker.protocols.http.heads import Head
+from refworker.protocols.http.heads import read_head
 from tests.refworker.protocols.http.hosts import post
 
 
@@ -16,7 +16,7 @@ class Pieces:
 
 
 def streamed(*pieces: bytes) -> Streamed:
-    request = Streamed(Head(post(b"", b"Content-Length: 5"), Limits()))
+    request = Streamed(read_head(post(b"", b"Content-Length: 5"), Limits()))
     request.taker = Pieces(*pieces)
     return request
 
