@@ -177,7 +177,7 @@ class Exchange:
             raise RuntimeError(f"{kind} is not what is due")
 
     async def _body(self, data: bytes, more: bool) -> None:
-        if not self._is_stream and not more:
+        if not (self._is_stream or more or self._is_special()):
             self._answer(data)
             return
         if not self._is_stream:
@@ -188,6 +188,15 @@ class Exchange:
             self._end()
         elif not self.over.is_set():
             await self.connection.drain()
+
+    def _is_special(self) -> bool:
+        """Whether an answer is more than a head and these octets, also where all of it is here: events have
+        no length, and of what HEAD asks for only the application knows it.
+        """
+        assert self._start
+        fields = {bytes(name).lower(): bytes(value) for name, value in self._start.get("headers", ())}
+        is_head = self.request.method == "HEAD" and b"content-length" in fields
+        return is_head or fields.get(b"content-type", b"").startswith(b"text/event-stream")
 
     def _answer(self, body: bytes | File) -> None:
         assert self._start

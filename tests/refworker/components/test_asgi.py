@@ -214,6 +214,39 @@ def test_an_answer_in_pieces(length: bytes | None) -> None:
     run(program)
 
 
+def test_what_head_would_get_has_the_length_that_the_application_says() -> None:
+    @only_http
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await send(start(200, (b"Content-Length", b"5")))
+        await send(piece(b"" if scope["method"] == "HEAD" else b"hello"))
+
+    async def program() -> None:
+        async with serving(app) as worker, connected(worker) as peer:
+            for _ in range(2):
+                ask(peer, method="HEAD")
+                assert b"\r\nContent-Length: 5\r\n" in await peer.reader.readuntil(b"\r\n\r\n")
+            ask(peer)
+            assert (await answer(peer))[2] == b"hello"
+
+    run(program)
+
+
+def test_events_that_are_all_there_at_once() -> None:
+    @only_http
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await send(start(200, (b"content-type", b"text/event-stream")))
+        await send(piece(b"data: 1\n\n" if scope["path"] == "/one" else b""))
+
+    async def program() -> None:
+        async with serving(app) as worker, connected(worker) as peer:
+            for path, body in (("/none", b"0\r\n\r\n"), ("/one", b"9\r\ndata: 1\n\n\r\n0\r\n\r\n")):
+                ask(peer, path)
+                assert b"\r\nTransfer-Encoding: chunked\r\n" in await peer.reader.readuntil(b"\r\n\r\n")
+                await peer.expect(body)
+
+    run(program)
+
+
 @pytest.mark.parametrize("pieces", [[b"ab", b"c"], [b"abcdef", b""]], ids=["short", "long"])
 def test_a_length_that_does_not_hold_ends_the_connection(pieces: list[bytes]) -> None:
     @only_http
