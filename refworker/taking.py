@@ -88,9 +88,11 @@ class Stream:
 class Taking(Answering):
     """The part of a connection that finds somebody for a body."""
 
-    __slots__ = ()
+    __slots__ = ("heard",)
 
     worker: Any
+    heard: float
+    """When the peer showed last that it lives, where somebody wants to know."""
     _on_body: Any
 
     @property
@@ -136,7 +138,7 @@ class Taking(Answering):
     def go_along(self, request: Streamed, handling: Any) -> None:
         """A request is answered while its body comes, which is a message, too."""
         statistics.messages += 1
-        self.heard = monotonic()  # type: ignore[misc]
+        self.heard = monotonic()
         self._beside(self._streamed(request, handling))
 
     async def _streamed(self, request: Streamed, handling: Any) -> None:

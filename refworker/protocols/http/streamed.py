@@ -25,8 +25,8 @@ class Streamed(Request):
     def raw_body(self) -> bytes:  # type: ignore[override]
         """Raises RuntimeError: it is not kept."""
         raise RuntimeError(
-            "this body is taken while it comes: a form is in request.parts (or has room in memory with"
-            " Uploads(at_once=…)), and everything else comes from request.stream()"
+            "this body is taken while it comes: request.stream() gives it to a handler of on_body;"
+            " a large form is in request.parts, and Uploads(at_once=…) says what is large"
         )
 
     async def stream(self) -> AsyncIterator[bytes]:
