@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -95,12 +96,21 @@ async def visit(browser: str, page: Path, query: str, folder: Path) -> Any:
     with site(page) as server:
         flags = (*FLAGS, f"--user-data-dir={folder / 'profile'}", f"--screenshot={folder / 'screenshot.png'}")
         url = f"http://127.0.0.1:{server.server_port}/?{query}"
-        with (folder / "chromium.log").open("wb") as log:
+        with (folder / "chromium.log").open("wb") as log, private() as env:
             started = asyncio.create_subprocess_exec(
-                browser, *flags, url, stdout=log, stderr=log, start_new_session=True
+                browser, *flags, url, stdout=log, stderr=log, start_new_session=True, env=env
             )
             await ended(await started)
         return server.report
+
+
+@contextmanager
+def private() -> Iterator[dict[str, str]]:
+    """An environment in which the browser leaves nothing behind. The folder is not a test's own: a socket is
+    made in it, whose path may not be long.
+    """
+    with tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as folder:
+        yield {**os.environ, "TMPDIR": folder}
 
 
 async def ended(process: asyncio.subprocess.Process) -> None:

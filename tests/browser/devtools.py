@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.browser.chromium import FLAGS, PATIENCE
+from tests.browser.chromium import FLAGS, PATIENCE, private
 
 SHELL = ("sh", "-c", 'exec "$@" 3<&0 4>&1 </dev/null >&2', "sh")
 """The browser wants its pipes as descriptors 3 and 4."""
@@ -143,18 +143,18 @@ class Page:
 async def started(command: str, folder: Path) -> AsyncIterator[Browser]:
     """A browser with a profile in the folder, and its log there; it ends with the block."""
     flags = (*FLAGS, f"--user-data-dir={folder / 'profile'}", "--remote-debugging-pipe")
-    with (folder / "chromium.log").open("wb") as log:
+    with (folder / "chromium.log").open("wb") as log, private() as env:
         process = await asyncio.create_subprocess_exec(
             *SHELL, command, *flags,
-            stdin=PIPE, stdout=PIPE, stderr=log, limit=LONGEST, start_new_session=True,
+            stdin=PIPE, stdout=PIPE, stderr=log, limit=LONGEST, start_new_session=True, env=env,
         )  # fmt: skip
-    found = Browser(process)
-    listening = asyncio.create_task(found.listen())
-    try:
-        yield found
-    finally:
-        await end(process)
-        await listening
+        found = Browser(process)
+        listening = asyncio.create_task(found.listen())
+        try:
+            yield found
+        finally:
+            await end(process)
+            await listening
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
