@@ -9,7 +9,7 @@ from refworker.components.static import StaticFiles
 from refworker.components.web_server import WebServer
 from refworker.connection import TcpConnection
 from refworker.cron import cron
-from refworker.protocols.http import Chunk, Limits, Request, Response, ServerSentEvents
+from refworker.protocols.http import Chunk, Limits, Request, Response, ServerSentEvents, Streamed
 from refworker.protocols.registry import register_protocol
 from refworker.protocols.websocket import Deflate
 from refworker.quota import Quota
@@ -54,6 +54,7 @@ __all__ = [
     "Sessions",
     "StaticFiles",
     "Status",
+    "Streamed",
     "TaskError",
     "TaskWorker",
     "TcpConnection",

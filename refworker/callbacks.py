@@ -70,6 +70,10 @@ class ConnectionCallbacks:
 
     on_connect = Callback()
     on_message = Callback()
+    on_body = Callback()
+    """With a request of HTTP as soon as its head is there, where a body is to come; None: as usual, else
+    what answers it, a coroutine or the answer. See `taking.py`.
+    """
     on_close = Callback()
     on_error = Callback()
     on_buffer_full = Callback()

@@ -51,9 +51,7 @@ class TcpConnection(Closing, asyncio.Protocol):
     this one only.
     """
 
-    __slots__ = (
-        "__dict__", "__weakref__", "_on_message", "_tasks", "bytes_read", "confirmed", "heard",
-    )  # fmt: skip
+    __slots__ = ("__dict__", "__weakref__", "_on_message", "_tasks", "bytes_read", "confirmed")
 
     default_max_package_size: ClassVar[int] = MAX_PACKAGE_SIZE
     handshake_timeout: ClassVar[float] = 10.0

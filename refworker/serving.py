@@ -1,4 +1,4 @@
-"""What a request asks of its connection: to take in its files, to keep its session, to send a file.
+"""What a request asks of its connection: to keep its session, to send a file (`taking.py` has its body).
 
 A file goes from the disk to the socket inside the kernel (sendfile(2)); over TLS in pieces. Either way no
 more of it is in memory than a piece, whoever reads slowly holds up nobody else, and the next answer comes
@@ -10,14 +10,13 @@ import os
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
-from refworker.answering import Answering
 from refworker.callbacks import logger
 from refworker.files import answer_with
 from refworker.protocols.http import Request, Response
 from refworker.protocols.http.heads import Head
 from refworker.protocols.http.response import OpenFile, as_response
 from refworker.sessions import Session, Sessions
-from refworker.uploads import Upload, Uploads, remove
+from refworker.taking import Taking
 
 STEP = 2 * 1024 * 1024
 """Bytes that are sent in one go, before others have their turn."""
@@ -29,12 +28,11 @@ PATIENCE = 60.0
 """Seconds without any progress after which a reader is given up."""
 
 
-class Serving(Answering):
+class Serving(Taking):
     """The part of a connection that serves requests of HTTP."""
 
     __slots__ = ("_delivery",)
 
-    worker: Any
     _delivery: asyncio.Task[None] | None
     _tasks: set[asyncio.Task[Any]]
 
@@ -42,17 +40,7 @@ class Serving(Answering):
         super()._begin()
         self._delivery = None
 
-    # -- forms and sessions ------------------------------------------------------------------------
-
-    def taken_in(self, request: Request, boundary: str) -> list[Upload]:
-        """The parts of a form; their temporary files go when the request is answered. Raises Malformed,
-        OSError.
-        """
-        uploads = getattr(self.worker, "uploads", None) or Uploads()
-        parts = uploads.read(boundary, request.raw_body)
-        if request.conversation.awaits(request):
-            request.conversation.on_end = lambda: remove(parts)
-        return parts
+    # -- sessions ----------------------------------------------------------------------------------
 
     def session_of(self, request: Request) -> Session | Awaitable[Session]:
         """The session of a request; its answer keeps it, and sets the cookie of a new one."""
@@ -194,7 +182,7 @@ _beside: set[asyncio.Task[Any]] = set()
 def _done(task: asyncio.Task[Any]) -> None:
     _beside.discard(task)
     if not task.cancelled() and (problem := task.exception()):
-        logger.error("session not kept", exc_info=problem)
+        logger.error("not done beside the connections", exc_info=problem)
 
 
 async def _at_once(session: Session) -> Session:

@@ -237,10 +237,11 @@ def offer_echoes(port: dict[str, str | None], certificate: dict[str, Any]) -> No
 def offer_http(port: dict[str, str | None], certificate: dict[str, Any]) -> None:
     """The routes of `testee_http.py`, in the clear and over TLS."""
     common: dict[str, Any] = {"limits": testee_http.limits(), "sessions": testee_http.sessions()}
+    common |= {"on_message": testee_http.serve, "on_body": testee_http.take}
     for name, options in (("http", {"count": 2}), ("https", {"transport": "ssl", "context": certificate})):
         if port[name]:
             address = f"http://{HOST}:{port[name]}"
-            Worker(address, name=name, on_message=testee_http.serve, **common, **options)
+            Worker(address, name=name, **common, **options)
 
 
 PRODUCE = re.compile(rb"produce (\d{1,15})")

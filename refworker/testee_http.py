@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote
 
-from refworker import Chunk, Limits, Request, Response, ServerSentEvents, TcpConnection
+from refworker import Chunk, Limits, Request, Response, ServerSentEvents, Streamed, TcpConnection
 from refworker.components.static import StaticFiles
+from refworker.protocols.http.content import MULTIPART
 from refworker.sessions import FileStore, Sessions
 from refworker.uploads import Upload
 
@@ -82,6 +83,19 @@ def hello(connection: TcpConnection, request: Request) -> Response:
     return Response(200, TEXT, "hello")
 
 
+def take(connection: TcpConnection, request: Streamed) -> Any:
+    """Who wants the octets of a form as they came takes them while they come; /echo does so always."""
+    is_form = request.media_type[0] == MULTIPART
+    path = unquote(request.path)
+    return whole(connection, request) if path == "/echo" or (is_form and path == "/reflect") else None
+
+
+async def whole(connection: TcpConnection, request: Streamed) -> Any:
+    """Answer a request with all of its body in hand."""
+    body = b"".join([piece async for piece in request.stream()])
+    return serve(connection, Request(request.head, body, request.trailers, request.conversation))
+
+
 @route("/reflect", "*")
 def reflect(connection: TcpConnection, request: Request) -> dict[str, Any]:
     """What was understood of the request."""
@@ -143,7 +157,7 @@ def throw(connection: TcpConnection, request: Request) -> NoReturn:
 @route("/upload", "POST")
 def upload(connection: TcpConnection, request: Request) -> Response:
     """What came, part by part."""
-    if request.media_type[0] != "multipart/form-data":
+    if request.media_type[0] != MULTIPART:
         return Response(415, TEXT, "send a form: multipart/form-data\n")
     return Response.json([described(part) for part in request.parts])
 

@@ -65,6 +65,22 @@ def little_memory(target: Target) -> Iterator[None]:
         raise Violation("unbounded", f"{grown >> 20} MiB more resident, for clients that do not read")
 
 
+@contextmanager
+def little_at_most(target: Target) -> Iterator[None]:
+    """What happens inside never costs a process more memory than a case may leave behind."""
+    if target.copy.process is None or not family.available():
+        yield
+        return
+    members = target.copy.process.family()
+    family.forget_peak(members)
+    before = {pid: family.peak([pid]) for pid in members}
+    yield
+    grown = max(family.peak([pid]) - peak for pid, peak in before.items())
+    allowed = SPARE_MEMORY + 2 * target.limits["max_package_size"]
+    if grown > allowed:
+        raise Violation("unbounded", f"{grown >> 20} MiB more at the most, {allowed >> 20} allowed")
+
+
 def left(since: float, seconds: float) -> float:
     """What is left of so many seconds since then."""
     return max(since + seconds - monotonic(), 0.0)

@@ -12,8 +12,11 @@ from hypothesis.strategies import SearchStrategy
 from conformance.case import Violation, case
 from conformance.cases.abreast import bytewise
 from conformance.cases.browsing import OK, Requests, dozen, due, each, each_refused, greet, same
+from conformance.cases.patience import little_at_most
 from conformance.exploration import explore
 from conformance.strategies import splits
+from conformance.target.canary import SETTLE
+from conformance.target.process import wait_until
 from conformance.target.view import Target
 from conformance.wire.http_requests import CHUNKED, chunks, request
 from conformance.wire.http_responses import Response, read
@@ -312,6 +315,80 @@ def test_very_many_parts(target: Target) -> str:
         peer.send(upload(form(parts)))
         response = read(peer)
     return "refused" if 400 <= response.status < 500 else listed(response, parts)
+
+
+# --- what it costs, and what is left ---------------------------------------------------------------------
+
+REMOVED = {"removed": "pass"}
+MANY = 90
+"""Parts of a form, of which a copy for each part would be seen."""
+
+
+@case(
+    "http/upload/little-memory",
+    service="http",
+    requirements=("HAPI-003",),
+    accept={"bounded": "pass"},
+    needs=("process", "limits.max_package_size"),
+)
+def test_little_memory(target: Target) -> str:
+    """A form of many parts, as large as one may be, costs not many times its size."""
+    size = target.limits["max_package_size"] // MANY - KIB // 2
+    parts = [file("f", "n", bytes([number]) * size) for number in range(MANY)]
+    with little_at_most(target):
+        _all_listed(target, {"form": (upload(form(parts)), parts)})
+    return "bounded"
+
+
+@case(
+    "http/upload/temporary-files",
+    service="http",
+    requirements=("HAPI-003",),
+    accept=REMOVED,
+    needs=("process",),
+)
+def test_temporary_files(target: Target) -> str:
+    """Nothing is left among the temporary files when an upload is answered."""
+    before = _temporary(target)
+    parts = [field("a", bytes(200 * KIB)), file("b", "b", b"1"), file("c", "c", bytes(400 * KIB))]
+    _all_listed(target, {"form": (upload(form(parts)), parts)})
+    return _removed(target, before)
+
+
+@case(
+    "http/upload/left-in-the-middle",
+    service="http",
+    requirements=("HAPI-003",),
+    accept=REMOVED,
+    needs=("process",),
+)
+def test_left_in_the_middle(target: Target) -> str:
+    """Nothing is left among them of uploads whose clients go in the middle: by RST, by FIN, by a mistake."""
+    before = _temporary(target)
+    body = form([file("f", "n", bytes(700 * KIB))])
+    half = upload(body)[: 350 * KIB]
+    wrong = request("POST", "/upload", form_type(), CHUNKED) + chunks(body[: 350 * KIB])[:-5] + b"x\r\n"
+    with target.connect() as resetting, target.connect() as finishing, target.connect() as mistaken:
+        resetting.send(half)
+        resetting.reset()
+        finishing.send(half)
+        finishing.finish()
+        finishing.rest()
+        mistaken.send(wrong)
+        mistaken.rest()
+    return _removed(target, before)
+
+
+def _temporary(target: Target) -> set[str]:
+    """What the target has among its temporary files."""
+    return {str(path) for path in target.copy.folder.temporary.rglob("*") if path.is_file()}
+
+
+def _removed(target: Target, before: set[str]) -> str:
+    """What was not there before goes in the time that a target has to clear up."""
+    if not wait_until(lambda: _temporary(target) <= before, SETTLE):
+        raise Violation("left", f"temporary files: {sorted(_temporary(target) - before)[:3]}")
+    return "removed"
 
 
 # --- malformed -------------------------------------------------------------------------------------------

@@ -6,15 +6,12 @@ had, also where all of it has been given back.
 """
 
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from conformance.case import Violation, case
 from conformance.cases.compressed import behind, compressing, exchange, pieces, squeezed
 from conformance.cases.dialogue import fails
+from conformance.cases.patience import little_at_most
 from conformance.exchange import ECHOED, FAILED
-from conformance.target import family
-from conformance.target.canary import SPARE_MEMORY
 from conformance.target.view import Target
 from conformance.wire.deflate import Recipe, deflate
 from conformance.wire.websocket import Opcode
@@ -32,22 +29,6 @@ def zeros(mebibytes: int) -> bytes:
     """The payload of so many mebibytes of zeros; made of equal parts, so that it costs us nothing."""
     part = zlib.compressobj(9, zlib.DEFLATED, -15)
     return (part.compress(bytes(MEBIBYTE)) + part.flush(zlib.Z_FULL_FLUSH)) * mebibytes + b"\0"
-
-
-@contextmanager
-def little_at_most(target: Target) -> Iterator[None]:
-    """What happens inside never costs a process more memory than a case may leave behind."""
-    if target.copy.process is None or not family.available():
-        yield
-        return
-    members = target.copy.process.family()
-    family.forget_peak(members)
-    before = {pid: family.peak([pid]) for pid in members}
-    yield
-    grown = max(family.peak([pid]) - peak for pid, peak in before.items())
-    allowed = SPARE_MEMORY + 2 * target.limits["max_package_size"]
-    if grown > allowed:
-        raise Violation("unbounded", f"{grown >> 20} MiB more at the most, {allowed >> 20} allowed")
 
 
 @case(

@@ -28,6 +28,8 @@ class Folder:
 
     def __init__(self, **more: str) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="conformance-"))
+        self.temporary = Path(tempfile.mkdtemp(prefix="conformance-"))
+        """What TMPDIR says to the copy: where its own temporary files are, if it listens to that."""
         self._values: dict[str, str] = {"dir": str(self.path), "python": sys.executable, **more}
         self._claims: list[socket.socket] = []
         self._makers: dict[str, Callable[[], Path]] = {
@@ -49,7 +51,8 @@ class Folder:
         """Delete the folder with everything in it, and give the ports back."""
         for claim in self._claims:
             claim.close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        for path in (self.path, self.temporary):
+            shutil.rmtree(path, ignore_errors=True)
 
     def _claim(self) -> int:
         port, claim = claim_port()

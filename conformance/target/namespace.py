@@ -51,6 +51,7 @@ class Namespace:
             "cwd": str(process.base / fill(process.cwd, self.folder.lookup)),
             "env": {
                 **os.environ,
+                "TMPDIR": str(self.folder.temporary),
                 **{name: fill(value, self.folder.lookup) for name, value in process.env.items()},
             },
         }

@@ -55,6 +55,7 @@ class Process:
         self.cwd = spec.base / fill(spec.cwd, folder.lookup)
         self._environment = {
             **os.environ,
+            "TMPDIR": str(folder.temporary),
             **{name: fill(value, folder.lookup) for name, value in spec.env.items()},
             family.MARK: self.mark,
         }

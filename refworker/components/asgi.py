@@ -5,20 +5,22 @@ lifespan 2.0).
     serve_asgi(worker, app)
     run_all()
 
-Each process starts the application when it starts, and lets it end when it stops. A request's body is whole
-when the application hears of it, and no larger than `max_package_size`; answers are streamed, no faster than
-the client takes them. What goes on behind an answer holds up nobody. The worker speaks WebSocket, too.
+Each process starts the application when it starts, and lets it end when it stops. The application hears of a
+request as soon as its head is there, and gets the body as it comes: no faster than it asks for it, with a 100
+for who waits for one when it asks first, and no more than `max_body_size`. Answers are streamed, no faster
+than the client takes them, and may leave before the body is read. What goes on behind an answer holds up
+nobody. The worker speaks WebSocket, too.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 from refworker.callbacks import logger
 from refworker.components.asgi_websocket import WebSockets
 from refworker.connection import TcpConnection
-from refworker.protocols.http import Chunk, Request, Response
+from refworker.protocols.http import Chunk, Request, Response, Streamed
 from refworker.protocols.http.response import Announced, File, Value
 from refworker.worker import Worker
 
@@ -31,16 +33,20 @@ VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 MISTAKE = Response(500, {"Content-Type": "text/plain; charset=utf-8"}, "the application made a mistake\n")
 
 
-def serve_asgi(worker: Worker, app: App, root_path: str = "") -> "Bridge":
-    """Let an application answer all that a worker of `http://` is asked; `root_path` is where it stands."""
-    return Bridge(worker, app, root_path)
+def serve_asgi(worker: Worker, app: App, root_path: str = "", max_body_size: float | None = None) -> "Bridge":
+    """Let an application answer all that a worker of `http://` is asked; `root_path` is where it stands. A
+    body has `max_body_size` bytes at most (413), `math.inf` for any number; None: `max_package_size`.
+    """
+    return Bridge(worker, app, root_path, max_body_size)
 
 
 class Bridge:
     """One application on one worker."""
 
-    def __init__(self, worker: Worker, app: App, root_path: str = "") -> None:
-        self.app, self.root_path = app, root_path
+    def __init__(
+        self, worker: Worker, app: App, root_path: str = "", max_body_size: float | None = None
+    ) -> None:
+        self.app, self.root_path, self.max_body_size = app, root_path, max_body_size
         self.state: dict[str, Any] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self.exchanges: dict[TcpConnection, Exchange] = {}
@@ -48,17 +54,28 @@ class Bridge:
         worker.on_worker_start = lambda worker: self.lifespan.start()
         worker.on_worker_stop = lambda worker: self.lifespan.stop()
         worker.on_message = self.message
+        worker.on_body = self.body
         worker.on_close = self.close
         self.websockets = WebSockets(self)
         self.websockets.attach(worker)
 
     def message(self, connection: TcpConnection, request: Request) -> None:
         """A request: the application goes its own way, and answers when it likes."""
+        self.spawn(self.call(connection, request))
+
+    def body(self, connection: TcpConnection, request: Streamed) -> Coroutine[Any, Any, None]:
+        """A request whose body is to come."""
+        if self.max_body_size is not None:
+            request.max_body_size = self.max_body_size
+        return self.call(connection, request)
+
+    def call(self, connection: TcpConnection, request: Request) -> Coroutine[Any, Any, None]:
+        """One call of the application, that is to be awaited."""
         self.exchanges[connection] = exchange = Exchange(connection, request)
-        self.spawn(self.run(exchange, self.scope(connection, request)))
+        return self.run(exchange, self.scope(connection, request))
 
     async def run(self, exchange: "Exchange", scope: Message) -> None:
-        """One call of the application."""
+        """Let it go its way."""
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except Exception:
@@ -121,17 +138,29 @@ class Exchange:
         self.connection, self.request = connection, request
         self.over = asyncio.Event()
         """The answer is complete, or the client is gone."""
-        self._asked = self._is_stream = self._is_done = False
+        self._is_read = self._is_stream = self._is_done = False
         self._start: Message | None = None
         self._left: int | None = None  # bytes of the body that the application has announced
 
     async def receive(self) -> Message:
-        """The body, and then the end of it all."""
-        if not self._asked:
-            self._asked = True
-            return {"type": "http.request", "body": self.request.raw_body, "more_body": False}
+        """The body as it comes, and then the end of it all."""
+        if not (self._is_read or self.over.is_set()):
+            try:
+                body = await self._next_piece()
+            except ConnectionResetError:
+                pass  # the client is gone, or the answer has left meanwhile
+            else:
+                return {"type": "http.request", "body": body, "more_body": not self._is_read}
         await self.over.wait()
         return {"type": "http.disconnect"}
+
+    async def _next_piece(self) -> bytes:
+        if not isinstance(self.request, Streamed):
+            self._is_read = True
+            return self.request.raw_body
+        piece: bytes = await self.request.taker.next()
+        self._is_read = self.request.taker.is_whole
+        return piece
 
     async def send(self, message: Message) -> None:
         """What the application says. Raises OSError when the client is gone, RuntimeError for what is not in
@@ -148,7 +177,7 @@ class Exchange:
             raise RuntimeError(f"{kind} is not what is due")
 
     async def _body(self, data: bytes, more: bool) -> None:
-        if not self._is_stream and not more:
+        if not (self._is_stream or more or self._is_special()):
             self._answer(data)
             return
         if not self._is_stream:
@@ -159,6 +188,15 @@ class Exchange:
             self._end()
         elif not self.over.is_set():
             await self.connection.drain()
+
+    def _is_special(self) -> bool:
+        """Whether an answer is more than a head and these octets, also where all of it is here: events have
+        no length, and of what HEAD asks for only the application knows it.
+        """
+        assert self._start
+        fields = {bytes(name).lower(): bytes(value) for name, value in self._start.get("headers", ())}
+        is_head = self.request.method == "HEAD" and b"content-length" in fields
+        return is_head or fields.get(b"content-type", b"").startswith(b"text/event-stream")
 
     def _answer(self, body: bytes | File) -> None:
         assert self._start
@@ -193,7 +231,7 @@ class Exchange:
 
     def _say(self, message: Any) -> None:
         if self.over.is_set() or self.connection.send(message) is False:
-            raise OSError("the client is gone")
+            raise ConnectionResetError("the client is gone")
 
     def _complete(self) -> None:
         self._is_done = True

@@ -40,6 +40,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "socketfile",
             "status",
             "switch",
+            "taking",
             "timer",
             "tls",
             "tls_layer",

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -49,6 +50,16 @@ async def echo(request: Request) -> Response:
     return JSONResponse(
         {"size": size, "sha256": digest.hexdigest(), "type": request.headers.get("content-type")}
     )
+
+
+seen: list[int] = []
+
+
+async def discard(request: Request) -> Response:
+    seen.clear()
+    async for piece in request.stream():
+        seen.append(len(piece))  # noqa: PERF401  while they come
+    return JSONResponse(sum(seen))
 
 
 async def form(request: Request) -> Response:
@@ -125,7 +136,7 @@ def application(folder: Path) -> Starlette:
     routes = [
         Route("/", hello),
         *(Route(f"/{each.__name__}", each) for each in (stream, endless, background, count, fail)),
-        *(Route(f"/{each.__name__}", each, methods=["POST"]) for each in (echo, form)),
+        *(Route(f"/{each.__name__}", each, methods=["POST"]) for each in (echo, form, discard)),
         Route("/file", lambda request: FileResponse(folder / "big.bin")),
         Mount("/static", StaticFiles(directory=folder)),
         *(WebSocketRoute(f"/{each.__name__}", each) for each in (chat, binary, closed)),
@@ -145,7 +156,7 @@ def folder(tmp_path: Path) -> Path:
 async def served(folder: Path) -> AsyncIterator[Worker]:
     notes.clear()
     worker = Worker("http://127.0.0.1:0")
-    serve_asgi(worker, application(folder))  # type: ignore[arg-type]
+    serve_asgi(worker, application(folder), max_body_size=2**30)  # type: ignore[arg-type]
     async with worker:
         yield worker
 
@@ -184,6 +195,49 @@ def test_bodies(folder: Path) -> None:
                 assert told == {"size": len(BIG), "sha256": hashlib.sha256(BIG).hexdigest(), "type": None}
             sent = await client.post("/form", data={"field": "é"}, files={"file": ("a.bin", b"\r\n--x")})
             assert sent.json() == {"field": "é", "name": "a.bin", "size": 5}
+
+    run(program)
+
+
+def test_a_slow_sender_is_heard_piece_by_piece(folder: Path) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(1, 6):
+            yield b"x" * number
+            await until(lambda: sum(seen) == number * (number + 1) // 2)  # noqa: B023
+
+    async def program() -> None:
+        async with visited(folder) as client:
+            assert (await client.post("/discard", content=pieces())).json() == 15
+            assert seen[:5] == [1, 2, 3, 4, 5]
+
+    run(program)
+
+
+def test_a_large_body_costs_little_memory(folder: Path) -> None:
+    size, piece = 32 * 2**20, bytes(2**16)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(size // len(piece)):
+            yield piece
+
+    async def program() -> None:
+        async with visited(folder) as client:
+            assert (await client.post("/discard", content=b"warm")).json() == 4
+            tracemalloc.start()
+            try:
+                assert (await client.post("/discard", content=pieces())).json() == size
+                assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+            finally:
+                tracemalloc.stop()
+
+    run(program)
+
+
+def test_a_file_in_a_form_goes_to_the_disk(folder: Path) -> None:
+    async def program() -> None:
+        async with visited(folder) as client:
+            sent = await client.post("/form", data={"field": "é"}, files={"file": ("a.bin", BIG)})
+            assert sent.json() == {"field": "é", "name": "a.bin", "size": len(BIG)}
 
     run(program)
 

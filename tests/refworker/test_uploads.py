@@ -1,16 +1,22 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refworker.protocols.http import Limits, Streamed
+from refworker.protocols.http.heads import read_head
 from refworker.protocols.http.multipart import Malformed, Part
-from refworker.uploads import NO_FILE, OK, PREFIX, SLICE, Upload, Uploads, remove
+from refworker.uploads import NO_FILE, OK, PREFIX, SLICE, Form, Upload, Uploads, remove
+from tests.refworker.protocols.http.hosts import GET
+from tests.refworker.protocols.whole import cut
 
 FILE = 'form-data; name="f"; filename="x.bin"\r\nContent-Type: a/b'
 TEXT = 'form-data; name="t"'
 NONE = 'form-data; name="n"; filename=""'
+HEAD = read_head(GET, Limits())
 
 
 def form(*parts: tuple[str, bytes]) -> bytes:
@@ -38,6 +44,14 @@ def test_large_parts_are_files_until_the_end_of_the_request(tmp_path: Path) -> N
     remove(parts)
     remove(parts)
     assert not list(tmp_path.iterdir())
+
+
+def test_little_of_a_form_is_in_memory_however_many_parts_it_has(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path, in_memory=10, at_once=25)
+    parts = uploads.read("b", form(*[(FILE, b"x" * 10)] * 5))
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [10, 10, 10]
+    assert [part.read() for part in parts] == [b"x" * 10] * 5
+    remove(parts)
 
 
 def test_a_file_is_made_for_who_asks_for_its_name(tmp_path: Path) -> None:
@@ -80,6 +94,34 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
 def test_the_number_of_parts_is_limited() -> None:
     with pytest.raises(Malformed, match="more than 1"):
         Uploads(max_parts=1).read("b", form((TEXT, b""), (TEXT, b"")))
+
+
+def taken(pieces: list[bytes], boundary: str = "b") -> list[Any]:
+    """What a form says that came in these pieces; or what was wrong with it."""
+    taker = Form(Uploads(at_once=0, in_memory=3), Streamed(HEAD), boundary)
+    for piece in pieces:
+        taker.write(piece)
+    taker.finish(())
+    try:
+        parts = [(part.field, part.name, part.type, part.size, part.read()) for part in taker.parts()]
+    except Malformed as problem:
+        return [str(problem)]
+    taker.abandon()
+    return parts
+
+
+def test_every_cut_of_a_form_means_the_same() -> None:
+    whole = form((FILE, b"\r\n--a\r\n-"), (TEXT, b"1"), (FILE, b"x" * 20))
+    for body in (whole, whole[:-9], whole.replace(b"form-data", b"data")):
+        expected = taken([body])
+        assert taken(cut(body, range(len(body)))) == expected
+        for at in range(1, len(body)):
+            assert taken([body[:at], body[at:]]) == expected
+    assert len(taken([whole])) == 3
+
+
+def test_a_boundary_that_cannot_be_is_malformed_however_the_form_comes() -> None:
+    assert taken([b"x"], "") == ["the boundary of a form has 1 to 70 characters, and not any"]
 
 
 def test_a_body_is_looked_at_in_slices(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """Bodies as they come: of a known length, or in chunks (RFC 9112 sections 6.2 and 7.1).
 
-What has come is kept once and never looked at again, so a byte costs the same whatever came before it, and a
-body that is too large is refused as soon as it says so, before its bytes are kept.
+What has come is kept once, until somebody collects it, and never looked at again, so a byte costs the same
+whatever came before it, and a body that is too large is refused as soon as it says so, before its bytes are
+kept.
 """
 
+import math
 import re
 from collections.abc import Callable
 
@@ -46,21 +48,24 @@ class Sized:
         """Whether nothing is missing."""
         return not self.missing
 
-    def whole(self) -> bytes:
-        """The body."""
-        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+    def collect(self) -> bytes:
+        """What has come since this was asked last: at the end, where nobody has asked before, the body."""
+        parts, self._parts = self._parts, []
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Chunked:
     """A body in chunks, of `limit` bytes at most, and its trailer section."""
 
     __slots__ = (
-        "_body", "_extensions", "_limit", "_limits", "_line", "_missing", "_step", "_trailers", "trailers",
+        "_body", "_collected", "_extensions", "_limit", "_limits", "_line", "_missing", "_step", "_trailers",
+        "trailers",
     )  # fmt: skip
 
-    def __init__(self, limit: int, limits: Limits) -> None:
+    def __init__(self, limit: float, limits: Limits) -> None:
         self._limit, self._limits = limit, limits
         self._body = bytearray()
+        self._collected = 0  # bytes that are not in it any more
         self._line = b""  # a size line, or what follows a chunk, that is not whole yet
         self._missing = 0  # bytes of the chunk under way
         self._extensions = 0  # their bytes so far
@@ -71,15 +76,23 @@ class Chunked:
     @property
     def size(self) -> int:
         """Bytes that have come."""
-        return len(self._body)
+        return self._collected + len(self._body)
+
+    @property
+    def missing(self) -> float:
+        """Bytes that are still to come: nobody knows how many before there are none."""
+        return math.inf if self._step else 0
 
     def is_whole(self) -> bool:
         """Whether the last line has come."""
         return self._step is None
 
-    def whole(self) -> bytes:
-        """The body."""
-        return bytes(self._body)
+    def collect(self) -> bytes:
+        """As that of `Sized`."""
+        body = bytes(self._body)
+        self._body.clear()
+        self._collected += len(body)
+        return body
 
     def take(self, data: bytes, position: int) -> int:
         """Take what there is of the body from here on; the position behind it. Raises Refused."""
@@ -94,11 +107,11 @@ class Chunked:
 
     def _take_plain(self, data: bytes, position: int) -> int:
         """Take chunks as long as each is whole and has no extension: all that most bodies consist of."""
-        body, match = self._body, PLAIN_LINE.match
+        body, match, room = self._body, PLAIN_LINE.match, self._limit - self._collected
         while (line := match(data, position)) and (size := int(line[1], 16)):
             start = line.end()
             stop = start + size
-            if len(body) + size > self._limit or data[stop : stop + 2] != CRLF:
+            if len(body) + size > room or data[stop : stop + 2] != CRLF:
                 break
             body += data[start:stop]
             position = stop + 2
@@ -122,7 +135,7 @@ class Chunked:
         self._extensions += extensions
         if self._extensions > self._limits.max_header_size:
             raise Refused(431, f"the extensions have more than {self._limits.max_header_size} bytes")
-        if len(self._body) + size > self._limit:
+        if self.size + size > self._limit:
             raise Refused(413, f"the body is larger than {self._limit} bytes")
         self._missing = size
         if size:

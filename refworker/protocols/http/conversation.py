@@ -11,8 +11,7 @@ Nothing here knows the time: the connection says it.
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Protocol
 
-from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Event, Signal
-from refworker.protocols.http.bodies import Chunked, Sized
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Signal
 from refworker.protocols.http.framing import (
     CHUNKS,
     END,
@@ -22,22 +21,15 @@ from refworker.protocols.http.framing import (
     answer,
     piece,
     piece_of,
-    refusal,
     short_answer,
 )
 from refworker.protocols.http.grammar import PLAIN, Fields, Refused
 from refworker.protocols.http.heads import Head, read_head, usual_head
+from refworker.protocols.http.intake import WAIT, Intake, Taker
 from refworker.protocols.http.limits import Limits
-from refworker.protocols.http.manner import Manner
 from refworker.protocols.http.pieces import HeadInPieces
 from refworker.protocols.http.request import Request
 from refworker.protocols.http.response import Chunk, File, OpenFile, Response
-
-
-class Wait(Signal):
-    """Nothing more is given until what was asked is answered: then `answered()` is called."""
-
-    __slots__ = ()
 
 
 class Upgrade(Signal):
@@ -47,10 +39,9 @@ class Upgrade(Signal):
 
 
 DEFAULTS = Limits()
-WAIT, UPGRADE = Wait(), Upgrade()
+UPGRADE = Upgrade()
 PLAIN_TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 MISTAKE = Response(500, PLAIN_TEXT, "the service made a mistake\n")
-CONTINUE = Event("on_continue", reply=b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 find_usual = PLAIN.match
@@ -74,6 +65,15 @@ class Host(Protocol):
     def answered(self) -> None:
         """What `WAIT` was given for has come."""
 
+    def taker_for(self, head: Head) -> Taker | None:
+        """Who takes the body of this request while it comes; None: it is collected. Raises Refused."""
+
+    def say(self, words: bytes) -> None:
+        """Write what stands between a request and its answer."""
+
+    def part(self) -> None:
+        """Close behind what is written, when this is done."""
+
     def with_file(self, response: Response, head: Head) -> Response:
         """The answer that a note about a file makes: the file, opened, or something else."""
 
@@ -81,14 +81,10 @@ class Host(Protocol):
         """Send a file behind what is written, then say `delivered`."""
 
 
-class HttpServer:
+class HttpServer(Intake):
     """Messages are `Request`; what is sent is a `Response`, a `Chunk`, an event, or whatever makes a body."""
 
-    __slots__ = (
-        "_closing", "_data", "_fresh", "_head", "_host", "_limits", "_pieces", "_position", "_reader",
-        "_recent", "_stream", "_waiting", "_websocket", "max_package_size", "on_answer", "on_end", "owes",
-        "request", "since",
-    )  # fmt: skip
+    __slots__ = ("_fresh", "_pieces", "_recent", "_websocket", "on_answer")
     name: ClassVar[str] = "HTTP"
     suffix: ClassVar[bytes | None] = None
     alike: ClassVar[bool] = False
@@ -110,21 +106,15 @@ class HttpServer:
         self._data, self._position = b"", 0  # the chunk, and how far it is read
         self._pieces: HeadInPieces | None = None  # a head that is not whole yet
         self._recent: Head | None = None  # the one before, since clients repeat themselves
-        self._head: Head | None = None  # of the body that is under way
-        self._reader: Sized | Chunked | None = None
-        self.owes: Head | None = None
-        """What was asked and is not answered."""
-        self.request: Request | None = None
-        """All of that; and for as long as it is, what is to be done:"""
+        self._head = self._reader = self._taker = None
+        self._spent, self._unsaid = 0.0, False
+        self.owes = self.request = self.on_end = None
         self.on_answer: Callable[[Any], Any] | None = None
-        """before the answer leaves, which gives what leaves in its place,"""
-        self.on_end: Callable[[], None] | None = None
-        """and when it has left."""
+        """What is to be done before the answer leaves, which gives what leaves in its place."""
         self._stream = WHOLE  # what follows the head of the answer that is under way
         self._closing = self._waiting = False
         self._fresh = True  # nothing was asked yet
         self.since = host.moment()
-        """When that began which the peer is waited for: a head, a body, or any request."""
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -136,11 +126,11 @@ class HttpServer:
                 yield item
                 if item is UPGRADE:
                     return
-                if self.owes is not None:
+                if self.owes is not None and item is not WAIT:
                     self._waiting = True
                     yield WAIT
                     self._waiting = False
-                if self._closing:
+                if self._closing and self.owes is None:
                     yield Close()
                     return
         except Refused as refused:
@@ -210,29 +200,6 @@ class HttpServer:
         self.request = request = Request(head, body, trailers, self)
         return request
 
-    def _begin_body(self, head: Head, manner: Manner) -> Any:
-        if manner.length > self.max_package_size:
-            self._head = head
-            raise Refused(413, f"the body is larger than {self.max_package_size} bytes")
-        self._head, self.since = head, self._host.moment()
-        self._reader = (
-            Chunked(self.max_package_size, self._limits) if manner.chunked else Sized(manner.length)
-        )
-        return CONTINUE if manner.expects else self._next()
-
-    def _read_body(self, reader: Sized | Chunked) -> Request | None:
-        self._position = reader.take(self._data, self._position)
-        if not reader.is_whole():
-            return None
-        head, self._head, self._reader = self._head, None, None
-        assert head
-        return self._asked(head, reader.whole(), reader.trailers)
-
-    def _refusal(self, refused: Refused) -> Close:
-        mute = self._head.method == "HEAD" if self._head else False
-        reply = refusal(refused.status, str(refused), self._host.date(), mute)
-        return Close(reply, f"http: {refused.status}: {refused}")
-
     def upgraded(self) -> Codec:
         """What reads the bytes from the request on that asked for a WebSocket."""
         assert self._websocket
@@ -268,7 +235,8 @@ class HttpServer:
     @property
     def host(self) -> Host:
         """The connection."""
-        return self._host
+        host: Host = self._host
+        return host
 
     def awaits(self, request: object) -> bool:
         """Whether the answer to this very request has not begun yet."""

@@ -1,7 +1,7 @@
 """How much of HTTP a client may ask for, and how long it may take: sizes in bytes, times in seconds.
 
 Every limit is there because something grows, or waits, until it is reached. A body has the limit of every
-message: `max_package_size` of its connection.
+message: `max_package_size` of its connection, unless it is taken while it comes (see `intake.py`).
 """
 
 from dataclasses import dataclass

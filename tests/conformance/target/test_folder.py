@@ -36,8 +36,10 @@ def test_a_folder_makes_what_is_asked_for() -> None:
     assert Path(folder.lookup("outbox")).read_bytes() == b""
     assert Path(folder.lookup("static"), "hello.txt").exists()
     assert folder.lookup("port.text") == folder.lookup("port.text") != folder.lookup("port.frame")
+    assert list(folder.temporary.iterdir()) == []
     folder.remove()
     assert not folder.path.exists()
+    assert not folder.temporary.exists()
 
 
 def test_an_unknown_name_is_a_key_error() -> None:

@@ -62,6 +62,14 @@ def test_start_and_stop(tmp_path: Path) -> None:
     assert not copy.folder.path.exists()
 
 
+def test_temporary_files_have_a_place_of_their_own(tmp_path: Path) -> None:
+    extra = '[process.commands]\nstatus = ["{python}", "-c", "import tempfile; print(tempfile.gettempdir())"]'
+    with Copy(spec(tmp_path, extra=extra)) as copy:
+        assert copy.process is not None
+        assert copy.process.command("status").stdout.strip() == str(copy.folder.temporary)
+        assert copy.folder.temporary not in (copy.folder.path, *copy.folder.path.parents)
+
+
 def test_several_copies_at_once(tmp_path: Path) -> None:
     with Copy(spec(tmp_path)) as one, Copy(spec(tmp_path)) as other:
         assert one.addresses["text"].port != other.addresses["text"].port

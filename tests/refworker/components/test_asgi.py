@@ -1,6 +1,7 @@
 """The bridge to ASGI, with applications of a few lines."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,124 @@ def test_what_the_application_is_told() -> None:
     run(program)
 
 
+pieces: list[bytes] = []
+
+
+@only_http
+async def reading(scope: Message, receive: Receive, send: Send) -> None:
+    """Tells how the body came."""
+    pieces.clear()
+    while True:
+        message = await receive()
+        assert message["type"] == "http.request"
+        pieces.append(message["body"])
+        if not message["more_body"]:
+            break
+    await send(start())
+    await send(piece(repr(pieces).encode()))
+
+
+def test_a_body_in_pieces() -> None:
+    async def program() -> None:
+        async with serving(reading) as worker, connected(worker) as peer:
+            ask(peer, "/", "Transfer-Encoding: chunked", method="POST")
+            for number, chunk in enumerate((b"3\r\nabc\r\n", b"2\r\nde\r\n", b"0\r\n\r\n")):
+                await until(lambda number=number: len(pieces) == number)
+                peer.send(chunk)
+            ask(peer)
+            ask(peer, body=b"whole", method="POST")
+            assert (await answer(peer))[2] == b"[b'abc', b'de', b'']"
+            assert [(await answer(peer))[2] for _ in range(2)] == [b"[b'']", b"[b'whole']"]
+
+    run(program)
+
+
+def test_a_100_comes_when_the_application_asks() -> None:
+    asks = asyncio.Event()
+
+    @only_http
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await asks.wait()
+        await reading(scope, receive, send)
+
+    async def program() -> None:
+        async with serving(app) as worker, connected(worker) as peer:
+            ask(peer, "/", "Expect: 100-continue", "Content-Length: 5", method="POST")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await peer.reader.readexactly(1)
+            asks.set()
+            await peer.expect(b"HTTP/1.1 100 Continue\r\n\r\n")
+            peer.send(b"hello")
+            assert (await answer(peer))[2] == b"[b'hello']"
+
+    run(program)
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_an_answer_before_the_body(closes: bool) -> None:
+    told: list[Message] = []
+
+    @only_http
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await send(start(401))
+        await send(piece(b"who?"))
+        told.append(await receive())
+
+    async def program() -> None:
+        async with serving(app) as worker, connected(worker) as peer:
+            length = 10**6 if closes else 1000
+            ask(peer, "/", f"Content-Length: {length}", method="POST")
+            assert ("connection" in (await answer(peer))[1]) is closes
+            peer.send(bytes(length))
+            ask(peer)
+            assert (await peer.rest() == b"") if closes else ((await answer(peer))[0] == 401)
+            assert told[0] == {"type": "http.disconnect"}
+
+    run(program)
+
+
+@pytest.mark.parametrize("malformed", [False, True])
+def test_a_client_that_goes_in_the_middle_of_its_body(malformed: bool) -> None:
+    told: list[Message] = []
+
+    @only_http
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        while not told or told[-1]["type"] != "http.disconnect":
+            told.append(await receive())
+
+    async def program() -> None:
+        async with serving(app) as worker:
+            async with connected(worker) as peer:
+                ask(peer, "/", "Transfer-Encoding: chunked", method="POST")
+                peer.send(b"3\r\nabc\r\n")
+                await until(lambda: told)
+                if malformed:
+                    peer.send(b"zz\r\n")
+                    assert (await answer(peer))[0] == 400
+            await until(lambda: len(told) == 2)
+            first = {"type": "http.request", "body": b"abc", "more_body": True}
+            assert told == [first, {"type": "http.disconnect"}]
+
+    run(program)
+
+
+@pytest.mark.parametrize(("limit", "status"), [(None, 413), (20, 413), (math.inf, 200)])
+def test_how_much_a_body_may_have(limit: float | None, status: int) -> None:
+    async def program() -> None:
+        worker = Worker(ADDRESS)
+        serve_asgi(worker, reading, max_body_size=limit)
+        async with worker, connected(worker) as peer:
+            await until(lambda: worker.connections)
+            (connection,) = worker.connections.values()
+            connection.max_package_size = 30
+            ask(peer, body=bytes(31), method="POST")
+            assert (await answer(peer))[0] == status
+        assert not worker.connections
+
+    run(program)
+
+
 @pytest.mark.parametrize("length", [None, b"6"])
 def test_an_answer_in_pieces(length: bytes | None) -> None:
     @only_http
@@ -91,6 +210,39 @@ def test_an_answer_in_pieces(length: bytes | None) -> None:
                 assert (b"Content-Length: 6" if length else b"Transfer-Encoding: chunked") in head
                 if method == "GET":
                     await peer.expect(b"abcdef" if length else b"3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")
+
+    run(program)
+
+
+def test_what_head_would_get_has_the_length_that_the_application_says() -> None:
+    @only_http
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await send(start(200, (b"Content-Length", b"5")))
+        await send(piece(b"" if scope["method"] == "HEAD" else b"hello"))
+
+    async def program() -> None:
+        async with serving(app) as worker, connected(worker) as peer:
+            for _ in range(2):
+                ask(peer, method="HEAD")
+                assert b"\r\nContent-Length: 5\r\n" in await peer.reader.readuntil(b"\r\n\r\n")
+            ask(peer)
+            assert (await answer(peer))[2] == b"hello"
+
+    run(program)
+
+
+def test_events_that_are_all_there_at_once() -> None:
+    @only_http
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await send(start(200, (b"content-type", b"text/event-stream")))
+        await send(piece(b"data: 1\n\n" if scope["path"] == "/one" else b""))
+
+    async def program() -> None:
+        async with serving(app) as worker, connected(worker) as peer:
+            for path, body in (("/none", b"0\r\n\r\n"), ("/one", b"9\r\ndata: 1\n\n\r\n0\r\n\r\n")):
+                ask(peer, path)
+                assert b"\r\nTransfer-Encoding: chunked\r\n" in await peer.reader.readuntil(b"\r\n\r\n")
+                await peer.expect(body)
 
     run(program)
 

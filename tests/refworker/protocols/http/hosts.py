@@ -5,6 +5,8 @@ from typing import Any
 
 from refworker.protocols.base import Close
 from refworker.protocols.http import HttpServer, Limits
+from refworker.protocols.http.heads import Head
+from refworker.protocols.http.intake import Taker
 from tests.refworker.protocols.whole import read
 
 DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
@@ -20,6 +22,8 @@ class FakeHost:
     def __init__(self) -> None:
         self.now = 0.0
         self.answers = 0
+        self.taker: Callable[[Head], Taker] | None = None
+        self.said: list[bytes] = []
 
     def date(self) -> bytes:
         return DATE
@@ -29,6 +33,15 @@ class FakeHost:
 
     def answered(self) -> None:
         self.answers += 1
+
+    def taker_for(self, head: Head) -> Taker | None:
+        return self.taker(head) if self.taker else None
+
+    def say(self, words: bytes) -> None:
+        self.said.append(words)
+
+    def part(self) -> None:
+        self.said.append(b"")
 
 
 def maker(limit: int = 1000, **limits: Any) -> Callable[[], HttpServer]:

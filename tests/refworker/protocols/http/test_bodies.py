@@ -19,7 +19,7 @@ def read(pieces: list[bytes], limit: int = 20) -> object:
         for number, piece in enumerate(pieces):
             position = body.take(piece, 0)
             if body.is_whole():
-                return body.whole(), body.trailers, piece[position:] + b"".join(pieces[number + 1 :])
+                return body.collect(), body.trailers, piece[position:] + b"".join(pieces[number + 1 :])
             assert position == len(piece)
     except Refused as refused:
         return refused.status
@@ -37,10 +37,10 @@ def test_a_sized_body() -> None:
     assert body.take(b"xhe", 1) == 3
     assert (body.size, body.is_whole()) == (2, False)
     assert body.take(b"llo rest", 0) == 3
-    assert (body.whole(), body.is_whole(), body.trailers) == (b"hello", True, ())
+    assert (body.collect(), body.is_whole(), body.trailers) == (b"hello", True, ())
     whole = Sized(5)
     assert whole.take(b"hello", 0) == 5
-    assert whole.whole() == b"hello"
+    assert whole.collect() == b"hello"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from refworker.protocols.base import Close
 from refworker.protocols.http import Chunk, HttpServer, Limits, Request, Response, ServerSentEvents
-from refworker.protocols.http.conversation import CONTINUE, UPGRADE, WAIT
+from refworker.protocols.http.conversation import UPGRADE
 from refworker.protocols.http.heads import read_head
+from refworker.protocols.http.intake import CONTINUE, WAIT
 from refworker.protocols.websocket import WebSocketServer
 from tests.refworker.protocols.http.hosts import DATE, GET, FakeHost, chunked, maker, post, refusal, status
 from tests.refworker.protocols.whole import assert_invariant, assert_reads, positions, read
