@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from refworker.files import SMALL, answer_with, safe_name
 from refworker.protocols.http import Limits, Response
 from refworker.protocols.http.dates import http_date
-from refworker.protocols.http.heads import Head
+from refworker.protocols.http.heads import Head, read_head
 from refworker.protocols.http.response import OpenFile
 
 TEN = b"0123456789"
@@ -18,7 +18,7 @@ TEN = b"0123456789"
 
 def head(*fields: str, method: str = "GET") -> Head:
     lines = "".join(f"{field}\r\n" for field in ("Host: x", *fields))
-    return Head(f"{method} / HTTP/1.1\r\n{lines}\r\n".encode(), Limits())
+    return read_head(f"{method} / HTTP/1.1\r\n{lines}\r\n".encode(), Limits())
 
 
 @pytest.fixture(scope="module")

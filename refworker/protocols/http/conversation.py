@@ -19,15 +19,14 @@ from refworker.protocols.http.framing import (
     FILE,
     INTERIM,
     WHOLE,
-    Answer,
     answer,
     piece,
     piece_of,
     refusal,
     short_answer,
 )
-from refworker.protocols.http.grammar import Refused
-from refworker.protocols.http.heads import Head
+from refworker.protocols.http.grammar import PLAIN, Fields, Refused
+from refworker.protocols.http.heads import Head, read_head, usual_head
 from refworker.protocols.http.limits import Limits
 from refworker.protocols.http.manner import Manner
 from refworker.protocols.http.pieces import HeadInPieces
@@ -53,7 +52,8 @@ PLAIN_TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 MISTAKE = Response(500, PLAIN_TEXT, "the service made a mistake\n")
 CONTINUE = Event("on_continue", reply=b"HTTP/1.1 100 Continue\r\n\r\n")
 
-CR = 13
+
+find_usual = PLAIN.match
 
 
 class Host(Protocol):
@@ -132,7 +132,7 @@ class HttpServer:
         """The requests that `data` completes, each when the one before it is answered."""
         self._data, self._position = data, 0
         try:
-            while (item := self._next()) is not None:
+            while self._position < len(self._data) and (item := self._next()) is not None:
                 yield item
                 if item is UPGRADE:
                     return
@@ -150,53 +150,64 @@ class HttpServer:
 
     def _next(self) -> Any:
         """The next item, None where more bytes are needed. Raises Refused."""
-        data, start = self._data, self._position
-        if start >= len(data):
-            return None
-        if self._reader:
-            return self._read_body(self._reader)
-        if data[start] == CR and data.startswith(b"\r\n", start):  # one empty line (RFC 9112 section 2.2)
-            start += 2
-        end = 0 if self._pieces else data.find(b"\r\n\r\n", start) + 4
-        if end < 4:
-            head = self._read_unusual()
-            if head is None:
-                return None
-        else:
-            self._position, raw = end, data[start:end]
-            head = self._recent
-            if head is None or head.raw != raw:
-                head = self._recent = Head(raw, self._limits)
-        self._fresh = False
+        if self._reader or self._pieces:
+            return self._go_on_reading()
+        data, start, head = self._data, self._position, self._recent
+        if head is None or not data.startswith(head.raw, start):
+            match = find_usual(data, start)
+            if match is None:
+                return self._next_unusual()
+            head = self._recent = usual_head(match, self._limits)
+        self._position = start + len(head.raw)
         if not head.manner.is_plain:
-            return self._begin_unusual(head)
-        self.owes = head
+            return self._begin(head)
+        self.owes, self._fresh = head, False
         self.request = request = Request(head, b"", (), self)
         return request
 
-    def _read_unusual(self) -> Head | None:
-        """A head that has not come at once."""
-        pieces = self._pieces
-        if not pieces:
-            pieces = self._pieces = HeadInPieces(self._limits)
+    def _next_unusual(self) -> Any:
+        """Of a head of another sort, or one that is not all here."""
+        data, start = self._data, self._position
+        if data.startswith(b"\r\n", start):  # one empty line (RFC 9112 section 2.2)
+            start += 2
+        end = data.find(b"\r\n\r\n", start) + 4
+        if end < 4:
+            self._pieces = HeadInPieces(self._limits)
             self.since = self._host.moment()
+            return self._read_pieces(self._pieces)
+        self._position = end
+        head = self._recent = read_head(data[start:end], self._limits)
+        return self._begin(head)
+
+    def _go_on_reading(self) -> Any:
+        """The rest of what has begun in another chunk."""
+        if self._reader:
+            return self._read_body(self._reader)
+        assert self._pieces
+        return self._read_pieces(self._pieces)
+
+    def _read_pieces(self, pieces: HeadInPieces) -> Any:
+        """A head that has not come at once."""
         if not pieces.feed(self._data[self._position :]):
             self._position = len(self._data)
             return None
         self._pieces = None
         self._data, self._position = pieces.rest, 0
-        return Head(pieces.text, self._limits)
+        return self._begin(read_head(pieces.text, self._limits))
 
-    def _begin_unusual(self, head: Head) -> Any:
-        """A request with a body, or one that wants to be a WebSocket."""
-        manner = head.manner
-        if manner.length or manner.chunked:
-            return self._begin_body(head, manner)
-        if head.method == "GET" and self._host.upgrades:
+    def _begin(self, head: Head) -> Any:
+        """What a head makes: a request, unless it has a body, or wants to be a WebSocket."""
+        self._fresh = False
+        if head.manner.length or head.manner.chunked:
+            return self._begin_body(head, head.manner)
+        if head.manner.upgrades and head.method == "GET" and self._host.upgrades:
             self._data, self._position = head.raw + self._data[self._position :], 0
             return UPGRADE
+        return self._asked(head)
+
+    def _asked(self, head: Head, body: bytes = b"", trailers: Fields = ()) -> Request:
         self.owes = head
-        self.request = request = Request(head, b"", (), self)
+        self.request = request = Request(head, body, trailers, self)
         return request
 
     def _begin_body(self, head: Head, manner: Manner) -> Any:
@@ -215,9 +226,7 @@ class HttpServer:
             return None
         head, self._head, self._reader = self._head, None, None
         assert head
-        self.owes = head
-        self.request = request = Request(head, reader.whole(), reader.trailers, self)
-        return request
+        return self._asked(head, reader.whole(), reader.trailers)
 
     def _refusal(self, refused: Refused) -> Close:
         mute = self._head.method == "HEAD" if self._head else False
@@ -276,24 +285,21 @@ class HttpServer:
             return self._go_on(message)
         if self.on_answer is not None:
             message = self._last_changes(message)
-        make: Callable[..., Answer] = short_answer
+        closes = self._closing or self._host.draining
         if isinstance(message, Response):
-            make = answer
             if type(message.body) is File:
                 message = self._host.with_file(message, head)
-        closes = self._closing or self._host.draining
-        data, follows, closes = make(message, head, self._host.date(), closes)
+            data, follows, closes = answer(message, head, self._host.date(), closes)
+        else:
+            data, follows, closes = short_answer(message, head, self._host.date(), closes)
         if follows == WHOLE:
-            self._closing, self.owes, self.request = closes, None, None
-            if self.on_end is not None:
-                self.release()
-            if self._waiting:
-                self._host.answered()
+            self._closing = closes
+            self._answered()
         elif follows != INTERIM:
-            self._begin(follows, closes, message)
+            self._begin_stream(follows, closes, message)
         return data
 
-    def _begin(self, follows: int, closes: bool, message: Any) -> None:
+    def _begin_stream(self, follows: int, closes: bool, message: Any) -> None:
         """The head is made, and the rest is not."""
         self._closing, self._stream = closes, follows
         if follows == FILE:

@@ -63,6 +63,7 @@ class Plan(NamedTuple):
 
 
 _plans: dict[Any, Plan] = {}
+_starts: dict[Any, bytes] = {}
 
 
 def plan_of(response: Response) -> Plan:
@@ -97,20 +98,46 @@ def short_answer(message: Any, head: Head, date: bytes, closes: bool) -> Answer:
 
 def answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
     """A `Response` on the wire. Raises TypeError or ValueError for what cannot be sent."""
+    body, manner = response.body, head.manner
+    if type(body) is not bytes or closes or head.method == "HEAD":
+        return fresh_answer(response, head, date, closes)
+    try:
+        key = (
+            date, manner.tail, len(body),
+            response.status, response.reason, response.version, *response.headers.items(),
+        )  # fmt: skip
+        start = _starts.get(key) or start_of(response, len(body), date, manner.tail, key)
+    except TypeError:  # a list of values
+        start = None
+    if start is None:
+        return fresh_answer(response, head, date, closes)
+    return start + body, WHOLE, not manner.keep_alive
+
+
+def start_of(response: Response, length: int, date: bytes, tail: bytes, key: Any) -> bytes | None:
+    """All of an answer but its body; None where something is remarkable. Raises TypeError, ValueError."""
+    plan = _plans.get(key[3:]) or plan_of(response)
+    if not plan.is_usual:
+        return None
+    start = b"%b%b\r\nContent-Length: %d\r\n%b\r\n" % (plan.lines, date, length, tail)
+    if len(start) <= KEPT_SIZE:
+        if len(_starts) >= KEPT:
+            _starts.clear()
+        _starts[key] = start
+    return start
+
+
+def fresh_answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
+    """The same, of whatever sort."""
     try:
         key = (response.status, response.reason, response.version, *response.headers.items())
         plan = _plans.get(key) or plan_of(response)
     except TypeError:  # a list of values
         plan = plan_of(response)
-    body, manner = response.body, head.manner
-    if type(body) is not bytes:
-        if type(body) is OpenFile or type(body) is Announced:
-            return announcement(plan, body, head, date, closes)
-        body = payload_of(body)
-    if not plan.is_usual or closes or head.method == "HEAD":
-        return unusual_answer(plan, body, head, date, closes)
-    data = b"%b%b\r\nContent-Length: %d\r\n%b\r\n%b" % (plan.lines, date, len(body), manner.tail, body)
-    return data, WHOLE, not manner.keep_alive
+    body = response.body
+    if type(body) is OpenFile or type(body) is Announced:
+        return announcement(plan, body, head, date, closes)
+    return any_answer(plan, payload_of(body), head, date, closes)
 
 
 def announcement(plan: Plan, body: OpenFile | Announced, head: Head, date: bytes, closes: bool) -> Answer:
@@ -123,8 +150,8 @@ def announcement(plan: Plan, body: OpenFile | Announced, head: Head, date: bytes
     return data, WHOLE if head.method == "HEAD" else FILE, closes
 
 
-def unusual_answer(plan: Plan, body: bytes, head: Head, date: bytes, closes: bool) -> Answer:
-    """The same, where something is remarkable."""
+def any_answer(plan: Plan, body: bytes, head: Head, date: bytes, closes: bool) -> Answer:
+    """What is known whole, or begins a stream."""
     if plan.status < 200:
         lines = plan.lines.removesuffix(b"Date: ")
         return b"" if is_old(plan, head) else lines + b"\r\n", INTERIM, False

@@ -14,6 +14,8 @@ from refworker.protocols.http.limits import Limits
 from refworker.protocols.http.manner import DECISIVE, KNOWN, Found, Manner, manner_of
 from refworker.protocols.http.pieces import HeadInPieces
 
+SLASH = 47
+
 ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)([^\r]*)")
 TUNNEL = re.compile(AUTHORITY.pattern + rb"(?<=[0-9])")
 
@@ -24,54 +26,26 @@ METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH
 class Head:
     """What a request says before its body. It never changes, since it may be shared."""
 
-    __slots__ = ("_fields", "host", "manner", "method", "origin", "raw", "target")
-    target: str
-    """As it was sent: `/path?query`, `http://host/path`, or `*`."""
-    origin: str
-    """Path and query, whatever the form of the target; `*` for the server as a whole."""
-    host: str
-    """That of an absolute target goes before the field (section 3.2.2)."""
+    __slots__ = ("_fields", "manner", "method", "raw", "target")
 
-    def __init__(self, raw: bytes, limits: Limits) -> None:
-        """`raw` is all up to the empty line, and that. Raises Refused."""
-        if len(raw) > limits.surely and exceeds(raw, limits):
-            check(raw, limits)
-        if match := PLAIN.fullmatch(raw):
-            method, target, host = match.groups()
-            minor: bytes = b"1"
-            found: Found = ((b"Host", host),)
-        else:
-            method, target, minor, found = parts_of(raw, limits)
+    def __init__(self, raw: bytes, method: str, target: str, manner: Manner) -> None:
         self.raw = raw
+        """All up to the empty line, and that."""
+        self.method = method
+        self.target = target
+        """As it was sent: `/path?query`, `http://host/path`, or `*`."""
+        self.manner = manner
         self._fields: Fields | None = None
-        self.target = self.origin = target.decode()
-        self.method = METHODS.get(method) or self._unusual(method, target)
-        manner = KNOWN.get((minor, found)) or manner_of(minor, found)
-        self.manner: Manner = manner
-        self.host = manner.host
-        if target[0] != 47:  # a slash
-            self._aim(target)
 
-    def _unusual(self, method: bytes, target: bytes) -> str:
-        if method == b"CONNECT" and not TUNNEL.fullmatch(target):
-            raise Refused(400, "CONNECT needs a host and a port")
-        if method in (b"CONNECT", b"TRACE"):
-            raise Refused(501, f"{method.decode()} is not implemented")
-        return method.decode()
+    @property
+    def origin(self) -> str:
+        """Path and query, whatever the form of the target; `*` for the server as a whole."""
+        return self.target
 
-    def _aim(self, target: bytes) -> None:
-        """A target of another form than `/path` (section 3.2)."""
-        match = ABSOLUTE.fullmatch(target)
-        if match and AUTHORITY.fullmatch(match[1]):
-            self.host = match[1].decode()
-            rest = match[2].decode()
-            nowhere = "*" if self.method == "OPTIONS" else "/"  # section 3.2.4
-            self.origin = rest if rest.startswith("/") else "/" + rest if rest else nowhere
-            self._fields = tuple(
-                (name, self.host if name == "host" else value) for name, value in self.fields
-            )
-        elif target != b"*" or self.method != "OPTIONS":
-            raise Refused(400, "the request target is malformed")
+    @property
+    def host(self) -> str:
+        """Who is asked, with a port if one was named; empty where HTTP/1.0 names none."""
+        return self.manner.host
 
     @property
     def path(self) -> str:
@@ -87,8 +61,11 @@ class Head:
     def fields(self) -> Fields:
         """Every field line: names in lower case, values without the blanks around them."""
         if self._fields is None:
-            self._fields = fields_of(self.raw[self.raw.index(b"\n") + 1 :])
+            self._fields = self._read_fields()
         return self._fields
+
+    def _read_fields(self) -> Fields:
+        return fields_of(self.raw[self.raw.index(b"\n") + 1 :])
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value of a field, whatever the case of its name; a repeated one's are joined with commas
@@ -106,6 +83,78 @@ class Head:
 
     def __repr__(self) -> str:
         return f"<Head {self.method} {self.target}>"
+
+
+class AbsoluteHead(Head):
+    """One whose target names the host, which goes before the field (section 3.2.2)."""
+
+    __slots__ = ("_host", "_origin")
+
+    def __init__(self, raw: bytes, method: str, target: str, manner: Manner, match: re.Match[bytes]) -> None:
+        """`match` is what `ABSOLUTE` finds in the target."""
+        super().__init__(raw, method, target, manner)
+        rest = match[2].decode()
+        nowhere = "*" if method == "OPTIONS" else "/"  # section 3.2.4
+        self._host = match[1].decode()
+        self._origin = rest if rest.startswith("/") else "/" + rest if rest else nowhere
+
+    @property
+    def origin(self) -> str:
+        """What follows the host."""
+        return self._origin
+
+    @property
+    def host(self) -> str:
+        """That of the target."""
+        return self._host
+
+    def _read_fields(self) -> Fields:
+        fields = super()._read_fields()
+        return tuple((name, self._host if name == "host" else value) for name, value in fields)
+
+
+def usual_head(match: re.Match[bytes], limits: Limits) -> Head:
+    """The head that `PLAIN` has found. Nearly always there is nothing left to judge. Raises Refused."""
+    raw, method, target, host = match.group(0, 1, 2, 3)
+    name, manner = METHODS.get(method), KNOWN.get(host)
+    if name is None or manner is None or target[0] != SLASH or len(raw) > limits.surely:
+        return read_head(raw, limits)
+    return Head(raw, name, target.decode(), manner)
+
+
+def read_head(raw: bytes, limits: Limits) -> Head:
+    """The head of these bytes: all up to the empty line, and that. Raises Refused."""
+    if len(raw) > limits.surely and exceeds(raw, limits):
+        check(raw, limits)
+    if match := PLAIN.fullmatch(raw):
+        method, target, host = match.groups()
+        manner = KNOWN.get(host) or manner_of(host)
+    else:
+        method, target, minor, found = parts_of(raw, limits)
+        manner = KNOWN.get((minor, found)) or manner_of((minor, found))
+    name = METHODS.get(method) or unusual_method(method, target)
+    if target[0] == SLASH:
+        return Head(raw, name, target.decode(), manner)
+    return aimed_head(raw, name, target, manner)
+
+
+def unusual_method(method: bytes, target: bytes) -> str:
+    """The name of a method that few use. Raises Refused."""
+    if method == b"CONNECT" and not TUNNEL.fullmatch(target):
+        raise Refused(400, "CONNECT needs a host and a port")
+    if method in (b"CONNECT", b"TRACE"):
+        raise Refused(501, f"{method.decode()} is not implemented")
+    return method.decode()
+
+
+def aimed_head(raw: bytes, method: str, target: bytes, manner: Manner) -> Head:
+    """The head with a target of another form than `/path` (section 3.2). Raises Refused."""
+    match = ABSOLUTE.fullmatch(target)
+    if match and AUTHORITY.fullmatch(match[1]):
+        return AbsoluteHead(raw, method, target.decode(), manner, match)
+    if target != b"*" or method != "OPTIONS":
+        raise Refused(400, "the request target is malformed")
+    return Head(raw, method, "*", manner)
 
 
 def parts_of(raw: bytes, limits: Limits) -> tuple[bytes, bytes, bytes, Found]:

@@ -23,7 +23,10 @@ names that nobody uses, such as `cost`, which mean nothing.
 Found = tuple[tuple[bytes, bytes], ...]
 """Names and values of those, as they stand in the head."""
 
-KNOWN: dict[tuple[bytes, Found], "Manner"] = {}
+Key = bytes | tuple[bytes, Found]
+"""What decides: the minor version and those fields; or where Host alone does for HTTP/1.1, its value."""
+
+KNOWN: dict[Key, "Manner"] = {}
 KEPT, KEPT_SIZE = 1024, 1024
 """So many are kept, of no more bytes than these."""
 
@@ -60,13 +63,14 @@ class Manner(NamedTuple):
     """The line about the connection that an ordinary answer has."""
 
 
-def manner_of(minor: bytes, found: Found) -> Manner:
-    """What these fields of an HTTP/1.`minor` request mean. Raises Refused."""
+def manner_of(key: Key) -> Manner:
+    """What these fields mean. Raises Refused."""
+    minor, found = (b"1", ((b"Host", key),)) if isinstance(key, bytes) else key
     manner = read(minor != b"0", [(name.lower(), value.strip(b" \t")) for name, value in found])
     if sum(len(value) for _, value in found) <= KEPT_SIZE:
         if len(KNOWN) >= KEPT:
             KNOWN.clear()
-        KNOWN[minor, found] = manner
+        KNOWN[key] = manner
     return manner
 
 

@@ -7,13 +7,13 @@ import pytest
 from refworker.components.static import METHODS, StaticFiles
 from refworker.files import answer_with
 from refworker.protocols.http import Limits, Request, Response
-from refworker.protocols.http.heads import Head
+from refworker.protocols.http.heads import read_head
 from refworker.protocols.http.response import File
 
 
 def request(target: str = "/", method: str = "GET", *fields: str) -> Request:
     lines = "".join(f"{field}\r\n" for field in ("Host: x", *fields))
-    return Request(Head(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode(), Limits()))
+    return Request(read_head(f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode(), Limits()))
 
 
 def answered(files: StaticFiles, asked: Request) -> Response:

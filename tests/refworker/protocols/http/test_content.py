@@ -4,7 +4,7 @@ import pytest
 
 from refworker.protocols.http import HttpServer, Limits, Request
 from refworker.protocols.http.grammar import Refused
-from refworker.protocols.http.heads import Head
+from refworker.protocols.http.heads import read_head
 from refworker.uploads import Uploads
 
 FORM = "application/x-www-form-urlencoded"
@@ -41,7 +41,7 @@ class Connection:
 def request(target: str = "/", body: bytes = b"", kind: str = "", *fields: str) -> Request:
     lines = ["Host: x", *([f"Content-Type: {kind}"] if kind else []), *fields]
     head = f"POST {target} HTTP/1.1\r\n" + "".join(f"{line}\r\n" for line in lines) + "\r\n"
-    return Request(Head(head.encode(), Limits()), body, (), HttpServer(Connection()))  # type: ignore[arg-type]
+    return Request(read_head(head.encode(), Limits()), body, (), HttpServer(Connection()))  # type: ignore[arg-type]
 
 
 def test_the_query() -> None:

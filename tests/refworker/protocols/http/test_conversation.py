@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from refworker.protocols.base import Close
 from refworker.protocols.http import Chunk, HttpServer, Limits, Request, Response, ServerSentEvents
 from refworker.protocols.http.conversation import CONTINUE, UPGRADE, WAIT
-from refworker.protocols.http.heads import Head
+from refworker.protocols.http.heads import read_head
 from refworker.protocols.websocket import WebSocketServer
 from tests.refworker.protocols.http.hosts import DATE, GET, FakeHost, chunked, maker, post, refusal, status
 from tests.refworker.protocols.whole import assert_invariant, assert_reads, positions, read
 
 
 def request(head: bytes, body: bytes = b"", trailers: Any = ()) -> Request:
-    return Request(Head(head, Limits()), body, trailers)
+    return Request(read_head(head, Limits()), body, trailers)
 
 
 STREAM = {"Content-Type": "a/b", "Transfer-Encoding": "chunked"}

@@ -19,14 +19,14 @@ from refworker.protocols.http.framing import (
     refusal,
     short_answer,
 )
-from refworker.protocols.http.heads import Head
+from refworker.protocols.http.heads import Head, read_head
 from refworker.protocols.http.response import Announced
 from tests.refworker.protocols.http.hosts import DATE, GET
 
 
 def head(method: bytes = b"GET", version: bytes = b"1.1", *fields: bytes) -> Head:
     raw = GET.replace(b"GET", method).replace(b"1.1", version).replace(b"Host", b"".join([*fields, b"Host"]))
-    return Head(raw, Limits())
+    return read_head(raw, Limits())
 
 
 ASKED, OLD, HEAD = head(), head(version=b"1.0"), head(b"HEAD")
@@ -124,8 +124,10 @@ def test_an_answer_of_http_1_0_says_that_the_connection_goes_on() -> None:
     assert answer(old(), ASKED, DATE, True) == answer(old(), OLD, DATE, False) == (ends, WHOLE, True)
     file = Announced(2)
     assert answer(old(body=file), ASKED, DATE, False) == (keeps[:-2], SIZED, False)
-    modern = answer(old().with_protocol_version("1.1"), ASKED, DATE, False)[0]
-    assert (modern[:8], b"Connection" in modern) == (b"HTTP/1.1", False)
+    for body in ("ab", b"ab"):
+        for version, says in (("1.1", False), ("1.0", True), ("1.1", False)):
+            data = answer(old(body=body).with_protocol_version(version), ASKED, DATE, False)[0]
+            assert (data[5:8], b"Connection" in data) == (version.encode(), says)
 
 
 @pytest.mark.parametrize("headers", [{"Transfer-Encoding": "chunked"}, {"Content-Type": "text/event-stream"}])
@@ -179,4 +181,18 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(kept) == 1
     answer(Response(200, {"X-Long": "x" * KEPT_SIZE}), ASKED, DATE, False)
     answer(Response(200, {"X-List": ["a"]}), ASKED, DATE, False)
+    assert len(kept) == 1
+
+
+def test_beginnings_that_are_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[Any, bytes] = {}
+    monkeypatch.setattr(module, "_starts", kept)
+    for number in range(KEPT + 1):
+        typed = {"Content-Type": "text/plain"}
+        answer(Response(200, typed, b"x" * number), ASKED, DATE, False)
+        again = answer(Response(200, typed, b"y" * number), ASKED, DATE, False)
+        assert b"\r\nContent-Length: %d\r\n" % number in again[0]
+        assert again[0].endswith(b"y" * number)
+    assert len(kept) == 1
+    answer(Response(200, {"Content-Type": "x/" + "x" * KEPT_SIZE}), ASKED, DATE, False)
     assert len(kept) == 1

@@ -6,7 +6,7 @@ from refworker.protocols.http.manner import CLOSE, DECISIVE, KEEP_ALIVE, KEPT, K
 
 
 def read(fields: bytes, minor: bytes = b"1", host: bytes = b"Host: a\r\n") -> Manner:
-    return manner_of(minor, tuple(DECISIVE.findall(b"\n" + host + fields)))
+    return manner_of((minor, tuple(DECISIVE.findall(b"\n" + host + fields))))
 
 
 def refused(fields: bytes, minor: bytes = b"1", host: bytes = b"Host: a\r\n") -> int:
@@ -139,5 +139,5 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(KEPT + 1):
         read(b"Content-Length: %d\r\n" % number)
     assert len(kept) == 1
-    manner_of(b"1", ((b"Host", b"b" * (KEPT_SIZE + 1)),))
+    manner_of(b"b" * (KEPT_SIZE + 1))
     assert len(kept) == 1

@@ -1,11 +1,11 @@
 from refworker.protocols.http import Limits, Request
-from refworker.protocols.http.heads import Head
+from refworker.protocols.http.heads import read_head
 
 HEAD = b"POST /a%20b?x=1 HTTP/1.1\r\nHost: example.org:80\r\nX-A: 1\r\nx-a: 2\r\n\r\n"
 
 
 def made(raw: bytes = HEAD, body: bytes = b"body") -> Request:
-    return Request(Head(raw, Limits()), body, (("x-t", "1"), ("x-t", "2")))
+    return Request(read_head(raw, Limits()), body, (("x-t", "1"), ("x-t", "2")))
 
 
 def test_the_names_of_the_manual() -> None:
