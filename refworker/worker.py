@@ -37,6 +37,7 @@ from refworker.protocols.registry import Factory
 from refworker.protocols.websocket import Wish
 from refworker.quota import Quota
 from refworker.sender import broadcast
+from refworker.serving import kept
 from refworker.sessions import Sessions
 from refworker.socketfile import SocketFile, file_of
 from refworker.status import statistics
@@ -344,6 +345,7 @@ class Worker(ConnectionCallbacks):
     async def _close_sessions(self) -> None:
         try:
             if self.sessions:
+                await kept()
                 await self.sessions.close()
         except Exception:
             logger.exception("the store of sessions of worker %s cannot be closed", self.name)

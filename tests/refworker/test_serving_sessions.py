@@ -213,3 +213,28 @@ def test_a_store_is_opened_with_the_first_session_and_closed_with_the_worker(
         assert "the store of sessions of worker none cannot be closed" in caplog.text
 
     run(program)
+
+
+def test_a_store_is_closed_behind_the_last_session() -> None:
+    class Late(Slow):
+        told: list[str] = []  # noqa: RUF012
+
+        async def write(self, key: str, text: str, lifetime: float) -> None:  # type: ignore[override]
+            await super().write(key, text, lifetime)
+            self.told.append("kept")
+
+        async def close(self) -> None:
+            self.told.append("close")
+
+    async def handler(connection: TcpConnection, request: Request) -> None:
+        (await request.session()).set("n", 1)
+        connection.send("kept beside")
+
+    async def program() -> None:
+        store = Late()
+        async with serving(handler, sessions=Sessions(store)) as worker, connected(worker) as peer:
+            ask(peer)
+            await answer(peer)
+        assert store.told == ["kept", "close"]
+
+    run(program)
