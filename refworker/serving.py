@@ -179,6 +179,13 @@ class Serving(Taking):
 _beside: set[asyncio.Task[Any]] = set()
 
 
+async def kept() -> None:
+    """Wait for the sessions that are still on their way into a store."""
+    loop = asyncio.get_running_loop()
+    while under_way := [task for task in _beside if task.get_loop() is loop]:
+        await asyncio.wait(under_way)
+
+
 def _done(task: asyncio.Task[Any]) -> None:
     _beside.discard(task)
     if not task.cancelled() and (problem := task.exception()):

@@ -6,14 +6,15 @@ A handler gets the connection and the request, and returns the answer; what take
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, unquote
 
 from refworker import Chunk, Limits, Request, Response, ServerSentEvents, Streamed, TcpConnection
 from refworker.components.static import StaticFiles
 from refworker.protocols.http.content import MULTIPART
-from refworker.sessions import FileStore, Sessions
+from refworker.sessions import FileStore, Session, Sessions
+from refworker.sessions.redis_store import RedisStore
 from refworker.uploads import Upload
 
 Handler = Callable[[TcpConnection, Request], Any]
@@ -171,9 +172,19 @@ def described(part: Upload) -> dict[str, Any]:
 
 
 @route("/session")
-def session(connection: TcpConnection, request: Request) -> Response:
+def session(connection: TcpConnection, request: Request) -> Any:
     """How many requests this client has made."""
-    visits = request.session()
+    found = request.session()
+    return counted(found) if isinstance(found, Session) else awaited(found)
+
+
+async def awaited(visits: Awaitable[Session]) -> Response:
+    """The same, where the store has to be waited for."""
+    return counted(await visits)
+
+
+def counted(visits: Session) -> Response:
+    """One request more."""
     visits.set("count", visits.get("count", 0) + 1)
     return Response(200, TEXT, visits.get("count"))
 
@@ -185,7 +196,9 @@ def cookies(connection: TcpConnection, request: Request) -> Response:
 
 
 def sessions() -> Sessions:
-    """In the folder SESSION_DIR, where one is named."""
+    """In the Redis server with the URL SESSION_REDIS, or in the folder SESSION_DIR, where they are named."""
+    if url := os.environ.get("SESSION_REDIS"):
+        return Sessions(RedisStore(url))
     return Sessions(FileStore(os.environ.get("SESSION_DIR")))
 
 

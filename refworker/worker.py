@@ -37,6 +37,7 @@ from refworker.protocols.registry import Factory
 from refworker.protocols.websocket import Wish
 from refworker.quota import Quota
 from refworker.sender import broadcast
+from refworker.serving import kept
 from refworker.sessions import Sessions
 from refworker.socketfile import SocketFile, file_of
 from refworker.status import statistics
@@ -323,7 +324,7 @@ class Worker(ConnectionCallbacks):
 
     async def stop(self, timeout: float | None = None) -> None:
         """Stop accepting, run `on_worker_drain`, let every connection finish what is in hand and close it,
-        cut what is left after `timeout` seconds, run `on_worker_stop`.
+        cut what is left after `timeout` seconds, run `on_worker_stop`, and let the store of sessions go.
         """
         if self._mailbox:
             await self._mailbox.empty()
@@ -339,6 +340,15 @@ class Worker(ConnectionCallbacks):
         if self._mailbox:
             self._mailbox.end()
         await self.tell("on_worker_stop")
+        await self._close_sessions()
+
+    async def _close_sessions(self) -> None:
+        try:
+            if self.sessions:
+                await kept()
+                await self.sessions.close()
+        except Exception:
+            logger.exception("the store of sessions of worker %s cannot be closed", self.name)
 
     def hurry(self, timeout: float) -> None:
         """Cut what is left of a stop that is under way to `timeout` seconds."""

@@ -35,6 +35,14 @@ def echoes(peer: Peer, lines: bytes) -> str:
     return exchange(peer)
 
 
+def in_one_segment(peer: Peer, *records: bytes) -> None:
+    """A record for each piece, all of them in one segment."""
+    for record in records:
+        peer.transcript.add(peer.number, "send", record)
+    if peer.tls:
+        peer.tls.send_together(records)
+
+
 class Handmade:
     """A TLS client on bare TCP: the transcript shows ciphertext, and every record passes through the case."""
 
@@ -68,6 +76,16 @@ class Handmade:
         """The whole handshake."""
         self.greet(cut)
         self.peer.send(*cut(self.shake(cut)))
+
+    def receive(self) -> bytes:
+        """The plaintext of what comes next, perhaps none. Raises Violation where nothing comes any more."""
+        if not (data := self.peer.receive()):
+            raise Violation(self.peer.ended or "no-answer", "an answer was due, and nothing more came")
+        return self._opened(self.engine.open, data)
+
+    def rest(self) -> bytes:
+        """The plaintext of all that comes until the stream ends."""
+        return self._opened(self.engine.open, self.peer.rest())
 
     def expect(self, answer: bytes) -> None:
         """The plaintext that comes next is exactly this."""

@@ -28,6 +28,7 @@ REFUSED = {"refused": "pass", "other-status": "weak", "dropped": "weak"}
 TOO_MANY = {"listed": "pass", "refused": "pass"}
 
 DASH = b"--" + BOUNDARY.encode()
+END = b"\r\n" + DASH
 SMALL = [field("a", b"1"), file("f", "x.txt", b"\r\n--\r\n", "text/x")]
 KIB = 1024
 
@@ -206,8 +207,9 @@ def test_any_form(target: Target) -> str:
 
 
 def _forms() -> SearchStrategy[tuple[list[Part], list[bytes]]]:
+    """No content has a boundary in it, or begins with one, whose line end may be that of the head."""
     crumbs = st.sampled_from([b"\r", b"\n", b"\r\n", b"-", b"--", DASH[:-1], DASH[2:], b"x", b"\x00", b":"])
-    contents = st.lists(crumbs, max_size=8).map(b"".join)
+    contents = st.lists(crumbs, max_size=8).map(b"".join).filter(lambda each: END not in b"\r\n" + each)
     part = st.one_of(
         contents.map(lambda each: field("a", each)), contents.map(lambda each: file("f", "n", each))
     )

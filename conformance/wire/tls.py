@@ -8,6 +8,7 @@ stream that was cut off for one that has ended.
 import socket
 import ssl
 import struct
+from collections.abc import Iterable
 from contextlib import suppress
 from time import monotonic
 
@@ -137,6 +138,11 @@ class TlsStream:
         self._backlog = self.engine.seal(data[:RECORD])
         self.flush()
         return min(len(data), RECORD)
+
+    def send_together(self, pieces: Iterable[bytes]) -> None:
+        """Seal a record for each piece, and send them in one go, as far as the kernel takes them now."""
+        self._backlog += b"".join(map(self.engine.seal, pieces))
+        self.flush()
 
     def flush(self) -> None:
         """Send what the kernel takes of it now."""

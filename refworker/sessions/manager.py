@@ -5,6 +5,7 @@ somebody else, and share that one's session (HAPI-013). The cookie is set by the
 later has none to be set by, and is an error (HAPI-014).
 """
 
+import asyncio
 import inspect
 import os
 from collections.abc import Awaitable
@@ -59,6 +60,7 @@ class Sessions:
         }  # fmt: skip
         self.cookie(Session(""))
         self._collected = monotonic()
+        self._is_open, self._opening = False, asyncio.Lock()
 
     def cookie(self, session: Session) -> str:
         """The value of Set-Cookie that gives a session to its client."""
@@ -78,11 +80,31 @@ class Sessions:
         key = self.known_id(request)
         if self.waits:
             return self._awaited(key)
+        if not self._is_open:
+            self._hook("open", self.name)
+            self._is_open = True
         return self._opened(key, self.store.read(key) if key else "")
 
     async def _awaited(self, key: str | None) -> Session:
+        async with self._opening:
+            if not self._is_open:
+                await done(self._hook("open", self.name))
+                self._is_open = True
         reading: Any = self.store.read(key) if key else None
         return self._opened(key, await reading if reading else "")
+
+    async def close(self) -> None:
+        """Let the store go, if there was a session; another one opens it again. Raises what the store
+        raises.
+        """
+        if self._is_open:
+            self._is_open = False
+            await done(self._hook("close"))
+
+    def _hook(self, name: str, *arguments: Any) -> Any:
+        """A method that not every store has."""
+        method = getattr(self.store, name, None)
+        return method(*arguments) if method else None
 
     def _opened(self, key: str | None, text: str | None) -> Session:
         if key and text:
@@ -113,6 +135,12 @@ class Sessions:
         if monotonic() - self._collected > GC_INTERVAL and not self.waits:
             self._collected = monotonic()
             self.store.gc()
+
+
+async def done(result: Any) -> None:
+    """Wait for what a method of a store has begun, if it is a coroutine."""
+    if inspect.isawaitable(result):
+        await result
 
 
 def new_id() -> str:

@@ -11,25 +11,34 @@ Redis itself forgets what is over.
 
 from typing import Any
 
+TIMEOUT = 2.0
+"""Seconds."""
+
 
 class RedisStore:
     """Text under `prefix` and key, with an expiry."""
 
     def __init__(
-        self, url: str = "redis://127.0.0.1:6379", prefix: str = "session_", client: Any = None
+        self,
+        url: str = "redis://127.0.0.1:6379",
+        prefix: str = "session_",
+        client: Any = None,
+        timeout: float = TIMEOUT,
     ) -> None:
-        """`client` is a ready `redis.asyncio.Redis` in place of a `url`. Connects when it is first used, in
-        the process that uses it.
+        """`client` is a ready `redis.asyncio.Redis` in place of a `url`; it stays its maker's to close.
+        Connects when it is first used, in the process that uses it; a server that is silent for `timeout`
+        seconds is given up, and asked again by the next request.
         """
-        self._url, self._prefix, self._given = url, prefix, client
+        self._url, self._prefix, self._given, self._timeout = url, prefix, client, timeout
+        self._own: Any = None
 
     @property
     def _client(self) -> Any:
-        if self._given is None:
-            from redis.asyncio import Redis
-
-            self._given = Redis.from_url(self._url, decode_responses=True)
-        return self._given
+        if self._given is not None:
+            return self._given
+        if self._own is None:
+            self._own = client_of(self._url, self._timeout)
+        return self._own
 
     async def read(self, key: str) -> str:
         """The text. Raises the errors of the library."""
@@ -52,6 +61,24 @@ class RedisStore:
         """Nothing: see above."""
 
     async def close(self) -> None:
-        """Close its connections; for `on_worker_stop`."""
-        if self._given is not None:
-            await self._given.aclose()
+        """Close its connections."""
+        client, self._own = self._own, None
+        if client is not None:
+            await client.aclose()
+
+
+def client_of(url: str, timeout: float) -> Any:
+    """A client that tries twice, for the server may have closed a connection that waited, and no longer: it
+    is for the next request to try again.
+    """
+    from redis.asyncio import Redis
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 1),
+    )

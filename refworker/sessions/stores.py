@@ -13,7 +13,11 @@ from typing import Any, Protocol
 
 class Store(Protocol):
     """The manual's SessionHandlerInterface. A key is made of letters, digits, comma and minus, lifetimes are
-    in seconds; each method may be a coroutine.
+    in seconds; each method may be a coroutine, all of them where `read` is one.
+
+    Two more are called where a store has them, and concern the process, not a session: requests are served
+    side by side. `open(name)` comes before the first session, with the name of the cookie; one that raises is
+    called again for the next. `close()` comes behind `on_worker_stop`, if there was a session.
     """
 
     def read(self, key: str) -> Any:

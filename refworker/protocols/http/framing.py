@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from refworker.protocols.http.events import ServerSentEvents
 from refworker.protocols.http.heads import Head
-from refworker.protocols.http.manner import CLOSE
+from refworker.protocols.http.manner import CLOSE, KEEP_ALIVE
 from refworker.protocols.http.response import (
     HTML,
+    OLD,
     Announced,
     Chunk,
     OpenFile,
@@ -34,6 +35,7 @@ Answer = tuple[bytes, int, bool]
 
 NO_CONTENT, RESET_CONTENT, NOT_MODIFIED = 204, 205, 304
 BODILESS = frozenset({NO_CONTENT, NOT_MODIFIED})
+EMPTY = BODILESS | {RESET_CONTENT}
 END = b"0\r\n\r\n"
 EVENTS = "text/event-stream"
 
@@ -56,6 +58,8 @@ class Plan(NamedTuple):
     is_typed: bool
     is_usual: bool
     """Whether nothing about it is remarkable."""
+    is_old: bool
+    """Whether it is an answer of HTTP/1.0, whatever the client speaks."""
 
 
 _plans: dict[Any, Plan] = {}
@@ -69,14 +73,15 @@ def plan_of(response: Response) -> Plan:
     is_events = kind.startswith(EVENTS)
     is_stream = is_events or "transfer-encoding" in wishes
     closes = "close" in wishes.get("connection", "").lower()
-    is_plain = not (is_stream or closes or status < 200 or status in BODILESS or status == RESET_CONTENT)
-    first = status_line(status, response.reason)
+    is_old = response.version == OLD
+    is_plain = not (is_stream or closes or is_old or status < 200 or status in EMPTY)
+    first = status_line(status, response.reason, response.version)
     usual = is_plain and bool(kind)
-    plan = Plan(first + lines + b"Date: ", status, is_stream, is_events, closes, bool(kind), usual)
+    plan = Plan(first + lines + b"Date: ", status, is_stream, is_events, closes, bool(kind), usual, is_old)
     if len(plan.lines) <= KEPT_SIZE and all(type(value) is str for value in response.headers.values()):
         if len(_plans) >= KEPT:
             _plans.clear()
-        _plans[status, response.reason, *response.headers.items()] = plan
+        _plans[status, response.reason, response.version, *response.headers.items()] = plan
     return plan
 
 
@@ -97,7 +102,10 @@ def answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
     if type(body) is not bytes or closes or head.method == "HEAD":
         return fresh_answer(response, head, date, closes)
     try:
-        key = (date, manner.tail, len(body), response.status, response.reason, *response.headers.items())
+        key = (
+            date, manner.tail, len(body),
+            response.status, response.reason, response.version, *response.headers.items(),
+        )  # fmt: skip
         start = _starts.get(key) or start_of(response, len(body), date, manner.tail, key)
     except TypeError:  # a list of values
         start = None
@@ -108,7 +116,7 @@ def answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
 
 def start_of(response: Response, length: int, date: bytes, tail: bytes, key: Any) -> bytes | None:
     """All of an answer but its body; None where something is remarkable. Raises TypeError, ValueError."""
-    plan = _plans.get((response.status, response.reason, *response.headers.items())) or plan_of(response)
+    plan = _plans.get(key[3:]) or plan_of(response)
     if not plan.is_usual:
         return None
     start = b"%b%b\r\nContent-Length: %d\r\n%b\r\n" % (plan.lines, date, length, tail)
@@ -122,7 +130,8 @@ def start_of(response: Response, length: int, date: bytes, tail: bytes, key: Any
 def fresh_answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
     """The same, of whatever sort."""
     try:
-        plan = _plans.get((response.status, response.reason, *response.headers.items())) or plan_of(response)
+        key = (response.status, response.reason, response.version, *response.headers.items())
+        plan = _plans.get(key) or plan_of(response)
     except TypeError:  # a list of values
         plan = plan_of(response)
     body = response.body
@@ -134,7 +143,7 @@ def fresh_answer(response: Response, head: Head, date: bytes, closes: bool) -> A
 def announcement(plan: Plan, body: OpenFile | Announced, head: Head, date: bytes, closes: bool) -> Answer:
     """The head of an answer whose body is known by its length alone."""
     closes = closes or plan.closes or not head.manner.keep_alive
-    tail = CLOSE if closes else head.manner.tail
+    tail = tail_of(closes, plan, head)
     data = b"%b%b\r\nContent-Length: %d\r\n%b\r\n" % (plan.lines, date, body.length, tail)
     if type(body) is Announced:
         return data, MUTE if head.method == "HEAD" else SIZED, closes
@@ -145,10 +154,10 @@ def any_answer(plan: Plan, body: bytes, head: Head, date: bytes, closes: bool) -
     """What is known whole, or begins a stream."""
     if plan.status < 200:
         lines = plan.lines.removesuffix(b"Date: ")
-        return b"" if head.manner.version == "1.0" else lines + b"\r\n", INTERIM, False
+        return b"" if is_old(plan, head) else lines + b"\r\n", INTERIM, False
     follows = stream_of(plan, head)
     closes = closes or plan.closes or follows == PLAIN or not head.manner.keep_alive
-    tail = CLOSE if closes else head.manner.tail
+    tail = tail_of(closes, plan, head)
     if plan.status == RESET_CONTENT:  # RFC 9110 section 15.3.6
         body = b""
     if body and not plan.is_typed and plan.status not in BODILESS:
@@ -161,13 +170,23 @@ def any_answer(plan: Plan, body: bytes, head: Head, date: bytes, closes: bool) -
     return data, follows, closes
 
 
+def is_old(plan: Plan, head: Head) -> bool:
+    """Whether either side is of HTTP/1.0, which knows neither chunks nor interim answers."""
+    return plan.is_old or head.manner.version == OLD
+
+
+def tail_of(closes: bool, plan: Plan, head: Head) -> bytes:
+    """The line about the connection: an answer of HTTP/1.0 says it always (RFC 9112 section 9.3)."""
+    return CLOSE if closes else KEEP_ALIVE if plan.is_old else head.manner.tail
+
+
 def stream_of(plan: Plan, head: Head) -> int:
     """What follows the head."""
     if not plan.is_stream:
         return WHOLE
     if head.method == "HEAD" or plan.status in BODILESS:
         return MUTE
-    return PLAIN if head.manner.version == "1.0" else CHUNKS
+    return PLAIN if is_old(plan, head) else CHUNKS
 
 
 def framing_of(follows: int, plan: Plan, head: Head, length: int) -> bytes:
@@ -176,7 +195,7 @@ def framing_of(follows: int, plan: Plan, head: Head, length: int) -> bytes:
         return b""
     if follows == WHOLE:
         return b"Content-Length: %d\r\n" % length
-    return b"" if head.manner.version == "1.0" else b"Transfer-Encoding: chunked\r\n"
+    return b"" if is_old(plan, head) else b"Transfer-Encoding: chunked\r\n"
 
 
 def piece(data: bytes, follows: int) -> bytes:

@@ -73,14 +73,16 @@ class Request(Content):
         """Whether the client wants to ask more on this connection."""
         return self.head.manner.keep_alive
 
-    def header(self, name: str, default: str | None = None) -> str | None:
-        """The value of a field, whatever the case of its name; a repeated one's are joined with commas."""
-        return self.head.get(name, default)
+    def header(self, name: str | None = None, default: Any = None) -> Any:
+        """The value of a field, whatever the case of its name; a repeated one's are joined with commas.
+        Without a name a dictionary of all, by names in lower case.
+        """
+        return joined(self.headers) if name is None else self.head.get(name, default)
 
-    def trailer(self, name: str, default: str | None = None) -> str | None:
-        """The value of a trailer field, in the same way."""
-        values = [value for known, value in self.trailers if known == name.lower()]
-        return ",".join(values) if values else default
+    def trailer(self, name: str | None = None, default: Any = None) -> Any:
+        """The value of a trailer field, or all of them, in the same way."""
+        fields = joined(self.trailers)
+        return fields if name is None else fields.get(name.lower(), default)
 
     def host(self, without_port: bool = False) -> str:
         """Whom the client wants to talk to, as an absolute target or Host says it; empty where an HTTP/1.0
@@ -102,3 +104,11 @@ class Request(Content):
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri}, {len(self.raw_body)} bytes>"
+
+
+def joined(fields: Fields) -> dict[str, str]:
+    """Fields by their names, what is repeated with commas in between (RFC 9110 section 5.3)."""
+    values: dict[str, list[str]] = {}
+    for name, value in fields:
+        values.setdefault(name, []).append(value)
+    return {name: ",".join(each) for name, each in values.items()}

@@ -27,6 +27,9 @@ FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "date"
 WISHES = frozenset({"transfer-encoding", "connection", "content-type"})
 """Fields that say how the application means its answer."""
 
+MODERN, OLD = "1.1", "1.0"
+"""Versions of the protocol that an answer may have."""
+
 REASONS = {status.value: status.phrase for status in HTTPStatus}
 
 Value = str | Sequence[str]
@@ -68,7 +71,7 @@ class Response:
     out.
     """
 
-    __slots__ = ("__dict__", "body", "headers", "reason", "status")
+    __slots__ = ("__dict__", "body", "headers", "reason", "status", "version")
 
     def __init__(
         self, status: int = 200, headers: Mapping[str, Value] | None = None, body: Any = b""
@@ -78,6 +81,7 @@ class Response:
         self.body = body
         self.reason: str | None = None
         """In place of the usual phrase."""
+        self.version = MODERN
 
     def header(self, name: str, value: Value) -> Self:
         """Set a field, in place of what it was."""
@@ -104,6 +108,17 @@ class Response:
         self.status, self.reason = status, reason
         return self
 
+    def with_protocol_version(self, version: str) -> Self:
+        """Answer as a server of HTTP/`1.0` does: no chunks, no interim answers, and it is always said whether
+        the connection goes on. That is for clients that are known to get 1.1 wrong (RFC 9110 section 2.5);
+        others are told the version of the server, `1.1`, whatever their own is. Raises ValueError for any
+        other.
+        """
+        if version not in (MODERN, OLD):
+            raise ValueError(f"an answer has version {MODERN} or {OLD}, not {version!r}")
+        self.version = version
+        return self
+
     def with_body(self, body: Any) -> Self:
         """Set the body."""
         self.body = body
@@ -121,6 +136,10 @@ class Response:
     def get_status_code(self) -> int:
         """The status."""
         return self.status
+
+    def get_reason_phrase(self) -> str:
+        """The phrase behind the status, empty for one that has none."""
+        return phrase_of(self.status, self.reason)
 
     def raw_body(self) -> bytes:
         """The body as it will be sent."""
@@ -160,7 +179,7 @@ class Response:
     def copy(self) -> "Response":
         """Another one that can be changed; the answer to one request must not change that to the next."""
         other = Response(self.status, self.headers, self.body)
-        other.reason = self.reason
+        other.reason, other.version = self.reason, self.version
         return other
 
     @classmethod
@@ -205,12 +224,16 @@ def payload_of(body: Any) -> bytes:
     return b"" if body is None else as_bytes(body)
 
 
-def status_line(status: int, reason: str | None) -> bytes:
+def phrase_of(status: int, reason: str | None) -> str:
+    """What stands behind the status: the usual phrase in place of one that would break the line."""
+    return reason if reason is not None and SENDABLE.fullmatch(reason) else REASONS.get(status, "")
+
+
+def status_line(status: int, reason: str | None, version: str = MODERN) -> bytes:
     """The first line. Raises ValueError for what is no status."""
     if not 100 <= status <= 999:
         raise ValueError(f"a status has three digits, not {status}")
-    phrase = reason if reason is not None and SENDABLE.fullmatch(reason) else REASONS.get(status, "")
-    return f"HTTP/1.1 {status} {phrase}\r\n".encode("latin-1", "replace")
+    return f"HTTP/{version} {status} {phrase_of(status, reason)}\r\n".encode("latin-1", "replace")
 
 
 def field_line(name: str, value: str) -> bytes:

@@ -56,6 +56,18 @@ def test_more_than_the_kernel_holds_goes_there_and_back(context: ssl.SSLContext)
         peer.expect(data)
 
 
+def test_many_records_go_together(context: ssl.SSLContext) -> None:
+    def by_record(link: ssl.SSLSocket) -> None:
+        for _ in range(3):
+            link.sendall(b"<" + link.recv(65536) + b">")
+
+    pieces = [b"1", bytes(100), b"3"]
+    with served(context, by_record) as peer:
+        assert peer.tls
+        peer.tls.send_together(pieces)
+        peer.expect(b"".join(b"<" + piece + b">" for piece in pieces))
+
+
 def test_a_flood_ends_when_nobody_reads(context: ssl.SSLContext) -> None:
     read = threading.Event()
 

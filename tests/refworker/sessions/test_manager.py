@@ -142,3 +142,33 @@ def test_a_store_may_be_waited_for() -> None:
         assert again.all() == {"n": 1}
 
     asyncio.run(program())
+
+
+def test_a_store_is_opened_once_however_many_ask() -> None:
+    class Opened(Slow):
+        told: list[str] = []  # noqa: RUF012
+        fails = True
+
+        async def open(self, name: str) -> None:
+            self.told.append(name)
+            await asyncio.sleep(0)
+            if self.fails:
+                raise OSError("not there yet")
+
+        def close(self) -> None:
+            self.told.append("close")
+
+    async def program() -> None:
+        store = Opened()
+        sessions: Any = Sessions(store)
+        await sessions.close()
+        with pytest.raises(OSError, match="not there yet"):
+            await sessions.open(Visit())
+        store.fails = False
+        await asyncio.gather(*(sessions.open(Visit()) for _ in range(3)))
+        await sessions.close()
+        await sessions.close()
+        await sessions.open(Visit())
+        assert store.told == ["PHPSID", "PHPSID", "close", "PHPSID"]
+
+    asyncio.run(program())

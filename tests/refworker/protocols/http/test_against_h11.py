@@ -14,6 +14,7 @@ TOKENS = st.text("abcXYZ019!#$%&'*+-.^_`|~", min_size=1, max_size=8)
 VALUES = st.text(" !~\xe9abc:,", max_size=10).map(str.strip)
 FIELDS = st.lists(st.tuples(TOKENS.map(lambda name: "x-" + name), VALUES), max_size=5)
 TARGETS = st.text("/abc%20?=&;:@", max_size=20).map(lambda rest: "/" + rest)
+VERSIONS = st.sampled_from(["1.0", "1.1"])
 PARTS = st.lists(st.binary(min_size=1, max_size=30), max_size=4)
 
 
@@ -67,23 +68,25 @@ class Asking:
 
 @given(
     st.sampled_from(["GET", "HEAD", "POST"]),
-    st.sampled_from(["1.0", "1.1"]),
+    VERSIONS,
+    VERSIONS,
     st.sampled_from([200, 201, 204, 304, 404, 500]),
     st.lists(st.tuples(TOKENS.map(lambda name: "x-" + name), VALUES.filter(str.isascii)), max_size=3),
     st.binary(max_size=50),
 )
 def test_it_understands_answers(
-    method: str, version: str, status: int, fields: list[tuple[str, str]], body: bytes
+    method: str, asked: str, version: str, status: int, fields: list[tuple[str, str]], body: bytes
 ) -> None:
-    response, found = Asking(method, version).answer([Response(status, dict(fields), body)])
-    assert response.status_code == status
+    made = Response(status, dict(fields), body).with_protocol_version(version)
+    response, found = Asking(method, asked).answer([made])
+    assert (response.status_code, response.http_version) == (status, version.encode())
     assert found == (b"" if method == "HEAD" or status in (204, 304) else body)
     given_back = [(name.lower(), value) for name, value in encoded(list(dict(fields).items()))]
     assert given_back == [pair for pair in response.headers if pair[0].startswith(b"x-")]
 
 
-@given(st.sampled_from(["GET", "HEAD"]), st.sampled_from(["1.0", "1.1"]), PARTS)
-def test_it_understands_streams(method: str, version: str, parts: list[bytes]) -> None:
-    begin = Response(200, {"Transfer-Encoding": "chunked"})
-    _, body = Asking(method, version).answer([begin, *map(Chunk, parts), Chunk()])
+@given(st.sampled_from(["GET", "HEAD"]), VERSIONS, VERSIONS, PARTS)
+def test_it_understands_streams(method: str, asked: str, version: str, parts: list[bytes]) -> None:
+    begin = Response(200, {"Transfer-Encoding": "chunked"}).with_protocol_version(version)
+    _, body = Asking(method, asked).answer([begin, *map(Chunk, parts), Chunk()])
     assert body == (b"" if method == "HEAD" else b"".join(parts))

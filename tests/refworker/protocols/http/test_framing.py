@@ -11,6 +11,7 @@ from refworker.protocols.http.framing import (
     KEPT_SIZE,
     MUTE,
     PLAIN,
+    SIZED,
     WHOLE,
     answer,
     piece,
@@ -19,6 +20,7 @@ from refworker.protocols.http.framing import (
     short_answer,
 )
 from refworker.protocols.http.heads import Head, read_head
+from refworker.protocols.http.response import Announced
 from tests.refworker.protocols.http.hosts import DATE, GET
 
 
@@ -107,6 +109,38 @@ def test_streams(asked: Head, follows: int, line: bytes) -> None:
     assert line in data.split(b"\r\n")
     assert data.partition(b"\r\n\r\n")[2] == {CHUNKS: b"2\r\nab\r\n", PLAIN: b"ab", MUTE: b""}[follows]
     assert closes == (asked.manner.version == "1.0")
+
+
+def old(status: int = 200, headers: Any = None, body: Any = "ab") -> Response:
+    return Response(status, headers or {"Content-Type": "a/b"}, body).with_protocol_version("1.0")
+
+
+def test_an_answer_of_http_1_0_says_that_the_connection_goes_on() -> None:
+    whole = b"HTTP/1.0 200 OK\r\nContent-Type: a/b\r\n%bContent-Length: 2\r\nConnection: %b\r\n\r\n%b"
+    keeps, ends = (whole % (DATED, word, b"ab") for word in (b"keep-alive", b"close"))
+    assert answer(old(), ASKED, DATE, False) == (keeps, WHOLE, False)
+    assert answer(old(), HEAD, DATE, False) == (keeps[:-2], WHOLE, False)
+    assert answer(old(), KEEPS, DATE, False) == (keeps, WHOLE, False)
+    assert answer(old(), ASKED, DATE, True) == answer(old(), OLD, DATE, False) == (ends, WHOLE, True)
+    file = Announced(2)
+    assert answer(old(body=file), ASKED, DATE, False) == (keeps[:-2], SIZED, False)
+    for body in ("ab", b"ab"):
+        for version, says in (("1.1", False), ("1.0", True), ("1.1", False)):
+            data = answer(old(body=body).with_protocol_version(version), ASKED, DATE, False)[0]
+            assert (data[5:8], b"Connection" in data) == (version.encode(), says)
+
+
+@pytest.mark.parametrize("headers", [{"Transfer-Encoding": "chunked"}, {"Content-Type": "text/event-stream"}])
+def test_a_stream_of_http_1_0_ends_with_its_connection(headers: dict[str, str]) -> None:
+    data, follows, closes = answer(old(headers=headers, body=b""), ASKED, DATE, False)
+    assert (follows, closes) == (PLAIN, True)
+    assert data.startswith(b"HTTP/1.0 200 OK\r\n")
+    assert data.endswith(b"\r\nConnection: close\r\n\r\n")
+    assert b"Transfer-Encoding" not in data
+
+
+def test_http_1_0_has_no_interim_answers() -> None:
+    assert answer(old(102), ASKED, DATE, False) == (b"", INTERIM, False)
 
 
 def test_interim_answers() -> None:

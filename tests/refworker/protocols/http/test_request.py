@@ -19,6 +19,8 @@ def test_the_names_of_the_manual() -> None:
     assert request.header("X-B", "none") == "none"
     assert request.trailer("X-T") == "1,2"
     assert request.trailer("X-A") is None
+    assert request.header() == {"host": "example.org:80", "x-a": "1,2"}
+    assert request.trailer() == {"x-t": "1,2"}
     assert (request.host(), request.host(without_port=True)) == ("example.org:80", "example.org")
     assert repr(request) == "<Request POST /a%20b?x=1, 4 bytes>"
 

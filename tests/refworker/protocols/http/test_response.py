@@ -17,6 +17,16 @@ def test_the_names_of_the_manual() -> None:
     assert response.reason == "Gone fishing"
     assert response.with_body({"a": 1}).raw_body() == b'{"a":1}'
     assert repr(response) == "<Response 404>"
+    assert response.get_reason_phrase() == "Gone fishing"
+    assert [Response(status).get_reason_phrase() for status in (404, 299)] == ["Not Found", ""]
+
+
+def test_a_version_is_kept_by_copies() -> None:
+    response = Response().with_protocol_version("1.0")
+    assert (response.version, response.copy().version, Response().version) == ("1.0", "1.0", "1.1")
+    for version in ("1", "2", "0.9", "1.10", "1.0\r\n"):
+        with pytest.raises(ValueError, match=r"1\.1 or 1\.0"):
+            response.with_protocol_version(version)
 
 
 def test_a_response_does_not_share_what_it_is_given() -> None:

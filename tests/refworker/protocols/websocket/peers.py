@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from refworker.protocols.base import Close, Event, Signal
 from refworker.protocols.websocket import WebSocketClient, WebSocketServer
 from refworker.protocols.websocket.conversation import Conversation
-from refworker.protocols.websocket.frames import CLOSE, MASKED, frame
+from refworker.protocols.websocket.frames import CLOSE, CONTINUATION, MASKED, PONG, frame
 
 KEY = bytes.fromhex("37fa213d")
 """The key of the examples in RFC 6455 section 5.7."""
@@ -56,6 +58,11 @@ def client(max_package_size: int = 1 << 20) -> WebSocketClient:
 ROLES = {"server": (server, KEY), "client": (client, b"")}
 """How to make each side, and the key with which its peer masks."""
 
+both_roles = pytest.mark.parametrize(("make", "key"), ROLES.values(), ids=ROLES)
+
+LIMIT = 1000
+"""Bytes of a message, where it matters."""
+
 
 def opened(codec: Conversation, head: bytes) -> Conversation:
     """A side of another making, whose peer has said this."""
@@ -88,3 +95,27 @@ def promised(first: int, length: int, masked: bool = True) -> bytes:
     if length < 1 << 16:
         return bytes([first, form | 126]) + length.to_bytes(2, "big")
     return bytes([first, form | 127]) + length.to_bytes(8, "big")
+
+
+def sent(make: Make, opcode: int, payload: bytes) -> bytes:
+    """A frame as this role sends it."""
+    return frame(opcode, payload, b"" if make is server else KEY)
+
+
+def pinged(make: Make, payload: bytes) -> Event:
+    return Event("on_websocket_ping", (payload,), sent(make, PONG, payload), unless_handled=True)
+
+
+def failed(make: Make, code: int, problem: str, section: str) -> Close:
+    reply = sent(make, CLOSE, code.to_bytes(2, "big"))
+    return Close(reply, f"websocket: {problem} (RFC 6455 section {section})")
+
+
+def fragments(opcode: int, *payloads: bytes, key: bytes) -> list[bytes]:
+    """The frames of one message."""
+    opcodes = [opcode, *[CONTINUATION] * (len(payloads) - 1)]
+    last = len(payloads) - 1
+    return [
+        raw_frame(kind | (0x80 if index == last else 0), payload, key)
+        for index, (kind, payload) in enumerate(zip(opcodes, payloads, strict=True))
+    ]

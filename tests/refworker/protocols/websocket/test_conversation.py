@@ -6,64 +6,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Event
+from refworker.protocols.base import MAX_PACKAGE_SIZE, Event
 from refworker.protocols.websocket import WebSocketClient, WebSocketServer
 from refworker.protocols.websocket.frames import (
     BINARY,
     CLOSE,
-    CONTINUATION,
     PING,
     PONG,
     TEXT,
-    close_payload,
     frame,
 )
 from tests.refworker.protocols.websocket.peers import (
     ANSWER,
     KEY,
+    LIMIT,
     REQUEST,
     ROLES,
     Make,
+    both_roles,
     client,
-    closing,
+    failed,
+    fragments,
     known_bytes,
     new_client,
     opened,
-    parted,
+    pinged,
     promised,
     raw_frame,
+    sent,
     server,
 )
 from tests.refworker.protocols.whole import assert_invariant, assert_reads, cut, positions, read
-
-LIMIT = 1000
-
-both_roles = pytest.mark.parametrize(("make", "key"), ROLES.values(), ids=ROLES)
-
-
-def sent(make: Make, opcode: int, payload: bytes) -> bytes:
-    """A frame as this role sends it."""
-    return frame(opcode, payload, b"" if make is server else KEY)
-
-
-def pinged(make: Make, payload: bytes) -> Event:
-    return Event("on_websocket_ping", (payload,), sent(make, PONG, payload), unless_handled=True)
-
-
-def failed(make: Make, code: int, problem: str, section: str) -> Close:
-    reply = sent(make, CLOSE, code.to_bytes(2, "big"))
-    return Close(reply, f"websocket: {problem} (RFC 6455 section {section})")
-
-
-def fragments(opcode: int, *payloads: bytes, key: bytes) -> list[bytes]:
-    """The frames of one message."""
-    opcodes = [opcode, *[CONTINUATION] * (len(payloads) - 1)]
-    last = len(payloads) - 1
-    return [
-        raw_frame(kind | (0x80 if index == last else 0), payload, key)
-        for index, (kind, payload) in enumerate(zip(opcodes, payloads, strict=True))
-    ]
-
 
 # -- messages ------------------------------------------------------------------------------------------
 
@@ -292,69 +265,6 @@ def test_a_flood_of_pings_in_one_chunk_stays_small() -> None:
         tracemalloc.stop()
 
 
-# -- UTF-8 ---------------------------------------------------------------------------------------------
-
-BAD_TEXT = {
-    "overlong": "c0af", "overlong 3": "e080af", "surrogate": "eda080", "too high": "f4908080",
-    "lone continuation": "80", "start byte": "fe", "no continuation": "c328",
-}  # fmt: skip
-
-
-@both_roles
-@pytest.mark.parametrize("bad", BAD_TEXT.values(), ids=BAD_TEXT)
-def test_text_that_is_not_utf8(make: Make, key: bytes, bad: str) -> None:
-    payload = "grün".encode() + bytes.fromhex(bad) + b"behind"
-    (close,) = read(make(), [frame(TEXT, payload, key)])
-    assert close.reply == sent(make, CLOSE, (1007).to_bytes(2, "big"))
-    assert close.error.startswith("websocket: text is not UTF-8: ")
-    assert close.error.endswith("(RFC 6455 section 8.1)")
-    assert_reads(make, frame(TEXT, payload, key), [close], rest=frame(PING, b"", key))
-    in_bytes = [bytes([byte]) for byte in payload]
-    assert_reads(make, b"".join(fragments(TEXT, *in_bytes, key=key)), [close])
-
-
-@both_roles
-def test_the_first_wrong_byte_ends_it_inside_a_frame(make: Make, key: bytes) -> None:
-    codec = make()
-    data = frame(TEXT, "€".encode() + b"\xf4\x90" + bytes(100), key)
-    start = len(data) - 105
-    assert codec.feed(data[: start + 4]) == []
-    (close,) = codec.feed(data[start + 4 : start + 5])
-    assert close.reply == sent(make, CLOSE, b"\x03\xef")
-
-
-WRONG_SECONDS = (b"\xed\xa0", b"\xed\xbf", b"\xe0\x9f", b"\xf0\x8f", b"\xf4\x90", b"\xc3(")
-
-
-@both_roles
-@pytest.mark.parametrize("letter", WRONG_SECONDS)
-def test_the_second_byte_of_a_letter_is_wrong_by_itself(make: Make, key: bytes, letter: bytes) -> None:
-    codec = make()
-    data = frame(TEXT, letter + bytes(100), key)
-    assert codec.feed(data[:-101]) == []
-    (close,) = codec.feed(data[-101:-100])
-    assert close.reply == sent(make, CLOSE, b"\x03\xef")
-
-
-@both_roles
-def test_the_last_character_before_the_surrogates(make: Make, key: bytes) -> None:
-    assert_reads(make, frame(TEXT, "\ud7ff\ue000".encode(), key), ["\ud7ff\ue000"])
-
-
-@both_roles
-def test_text_that_ends_inside_a_character(make: Make, key: bytes) -> None:
-    for data in (frame(TEXT, b"\xe2\x82", key), b"".join(fragments(TEXT, b"\xe2\x82", b"", key=key))):
-        (close,) = read(make(), [data])
-        assert "not UTF-8" in close.error
-        assert_reads(make, data, [close])
-
-
-@both_roles
-@pytest.mark.parametrize("text", ["\uffff", "\U0010ffff", "\ufdd0", "\0", "\U0001f600"])
-def test_strange_but_valid_text(make: Make, key: bytes, text: str) -> None:
-    assert_reads(make, frame(TEXT, text.encode(), key), [text])
-
-
 # -- ping and pong -------------------------------------------------------------------------------------
 
 
@@ -379,90 +289,6 @@ def test_control_frames_of_our_own(make: Make, key: bytes, method: str, opcode: 
     assert send(bytes(125)) == sent(make, opcode, bytes(125))
     with pytest.raises(ValueError, match="at most 125"):
         send(bytes(126))
-
-
-# -- closing -------------------------------------------------------------------------------------------
-
-
-@both_roles
-@pytest.mark.parametrize("code", [None, 1000, 1001, 1014, 3000, 4999])
-def test_a_close_is_answered_with_its_code(make: Make, key: bytes, code: int | None) -> None:
-    expected = ["x", *parted(sent(make, CLOSE, closing(code)[2:]), code)]
-    behind = frame(PING, b"", key) + frame(TEXT, b"late", key) + closing(1000, key)
-    assert_reads(make, frame(TEXT, b"x", key) + closing(code, key), expected, rest=behind)
-
-
-@both_roles
-def test_a_close_ends_an_unfinished_message(make: Make, key: bytes) -> None:
-    first, last = fragments(TEXT, b"Hel", b"lo", key=key)
-    expected = parted(sent(make, CLOSE, b"\x03\xe8"), 1000)
-    assert_reads(make, first + closing(1000, key), expected, rest=last)
-
-
-@both_roles
-def test_the_reason_of_a_close_is_told(make: Make, key: bytes) -> None:
-    data = frame(CLOSE, close_payload(3001, "grün"), key)
-    assert_reads(make, data, parted(sent(make, CLOSE, b"\x0b\xb9"), 3001, "grün"))
-
-
-@both_roles
-@pytest.mark.parametrize(
-    ("payload", "code", "problem", "section"),
-    [
-        (b"\x03", 1002, "a Close frame has half a code", "5.5.1"),
-        (b"\x03\xed", 1002, "close code 1005 may not be sent", "7.4"),
-        (b"\x03\xe8\xed\xa0\x80", 1007, "the reason of the Close frame is not UTF-8", "5.5.1"),
-    ],
-)
-def test_a_close_that_is_wrong(
-    make: Make, key: bytes, payload: bytes, code: int, problem: str, section: str
-) -> None:
-    assert_reads(make, frame(CLOSE, payload, key), [failed(make, code, problem, section)])
-
-
-@both_roles
-def test_farewell_is_said_once_and_then_only_the_answer_counts(make: Make, key: bytes) -> None:
-    codec = make()
-    assert codec.farewell(1001, "bye") == sent(make, CLOSE, b"\x03\xe9bye")
-    assert codec.farewell() == b""
-    late = frame(TEXT, b"late", key) + frame(PING, b"", key)
-    assert codec.feed(late) == []
-    assert codec.feed(late + closing(1000, key) + late) == parted(b"", 1000)
-
-
-@both_roles
-def test_nothing_is_sent_after_farewell(make: Make, key: bytes) -> None:
-    codec = make()
-    codec.farewell()
-    for send in (codec.encode, codec.ping, codec.pong):
-        with pytest.raises(ValueError, match=r"nothing can follow the Close frame .*5\.5\.1"):
-            send(b"x")
-
-
-@both_roles
-def test_a_rule_broken_after_farewell_is_told_but_not_answered(make: Make, key: bytes) -> None:
-    codec = make()
-    codec.farewell()
-    (close,) = codec.feed(raw_frame(0xC1, b"", key))
-    assert close.reply == b""
-    assert "reserved bit" in close.error
-
-
-@both_roles
-def test_a_farewell_that_may_not_be_said_changes_nothing(make: Make, key: bytes) -> None:
-    codec = make()
-    for code, reason in ((1005, ""), (1000, "x" * 124)):
-        with pytest.raises(ValueError):
-            codec.farewell(code, reason)
-    assert codec.farewell() == sent(make, CLOSE, b"\x03\xe8")
-
-
-@both_roles
-def test_messages_before_a_close_can_still_be_answered(make: Make, key: bytes) -> None:
-    codec = make()
-    message, _, close = codec.feed(frame(TEXT, b"x", key) + closing(1000, key))
-    assert codec.encode(message) == sent(make, TEXT, b"x")
-    assert isinstance(close, Close)
 
 
 # -- before the handshake ------------------------------------------------------------------------------
