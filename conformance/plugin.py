@@ -110,12 +110,10 @@ class Judge:
             wanted = set(select(REGISTRY, option("conformance_only"), option("conformance_skip")))
         except NoSuchCase as problem:
             raise pytest.UsageError(str(problem)) from problem
-        kept, dropped = [], []
-        for item in items:
-            (kept if (case := case_of(item)) is None or case.id in wanted else dropped).append(item)
+        dropped = {item for item in items if (case := case_of(item)) and case.id not in wanted}
         if dropped:
-            config.hook.pytest_deselected(items=dropped)
-            items[:] = kept
+            config.hook.pytest_deselected(items=list(dropped))
+            items[:] = [item for item in items if item not in dropped]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:

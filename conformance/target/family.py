@@ -1,9 +1,5 @@
-"""Which processes belong to a copy of the target, and what they use: read from Linux's /proc (proc(5)).
-
-A daemon leaves the session and the parent that it was started with. What it keeps is its environment, so
-every copy is started with a variable of its own (`MARK`); descendants are followed too, for servers that
-overwrite their environment with a process title. Such a server's children lose that tie as well when their
-master dies: whoever was seen once is known again by pid and time of birth.
+"""Which processes there are, and what they use: read from Linux's /proc (proc(5)). Whose they are says
+`kin.py`.
 """
 
 import contextlib
@@ -11,12 +7,13 @@ import os
 import re
 import signal
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
+from types import MappingProxyType
+from typing import NamedTuple
 
-MARK = "CONFORMANCE_COPY"
 RUN = "CONFORMANCE_RUN"
 """The variable that everything carries that a run has started: every copy, and helpers of pytest."""
 
@@ -53,18 +50,6 @@ def available() -> bool:
     return (PROC / "self" / "stat").exists()
 
 
-def family(roots: Collection[int], mark: str, since: int = 0) -> set[int]:
-    """Living processes that carry `mark` in their environment, `roots`, and all descendants of both.
-
-    `since` is when the first process of the copy was `born`: who is older is none of them.
-    """
-    parents = _living(since)
-    found = {pid for pid in parents if pid in roots or _carries(pid, MARK, mark)}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
-
-
 @contextlib.contextmanager
 def swept() -> Iterator[None]:
     """A run: whatever is started in it carries a mark, and what is left of that at the end is killed."""
@@ -79,15 +64,10 @@ def sweep(run: str) -> None:
     """Kill what a run has left: broken off, it may lose processes that would have ended their daemons."""
     if not available():
         return
-    for pid in _living(born(os.getpid()) or 0):
-        if pid != os.getpid() and _carries(pid, RUN, run):
+    for pid in living(born(os.getpid()) or 0):
+        if pid != os.getpid() and carries(pid, RUN, run):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-
-
-def children(pid: int, since: int = 0) -> list[int]:
-    """The living children of a process that were born at `since` or later, in the order of their pids."""
-    return sorted(child for child, parent in _living(since).items() if parent == pid)
 
 
 def is_living(pid: int) -> bool:
@@ -216,25 +196,40 @@ def forget_peak(pids: Iterable[int]) -> None:
             (PROC / str(pid) / "clear_refs").write_text(RESET_PEAK)
 
 
-_births: dict[tuple[int, int], int] = {}
-"""When processes were born, by pid and inode: a pid that is used again has another inode. Who is too old to
-matter, as most are on a busy machine, is not read again.
-"""
+Place = tuple[int, int]
+"""Pid, and inode of `/proc/PID`: a pid that is used again has another inode."""
 
 
-def _living(since: int = 0) -> dict[int, int]:
-    """Parent by pid, of every living process that was born at `since` or later."""
+class Being(NamedTuple):
+    """A living process."""
+
+    place: Place
+    parent: int
+    birth: int
+
+
+_births: dict[Place, int] = {}
+"""When processes were born. Who is too old to matter, as most are on a busy machine, is not read again."""
+
+
+def living(since: int = 0, skipped: Mapping[int, int] = MappingProxyType({})) -> dict[int, Being]:
+    """By pid every living process that was born at `since` or later, and is not among the places skipped."""
     places = {(int(each.name), each.inode()) for each in os.scandir(PROC) if each.name.isdigit()}
     for gone in _births.keys() - places:
         _births.pop(gone, None)
-    found = ((pid, _known(pid, inode)) for pid, inode in places if _births.get((pid, inode), since) >= since)
-    return {pid: int(status[PARENT]) for pid, status in found if status and int(status[BIRTH]) >= since}
+    new = [place for place in places if skipped.get(place[0]) != place[1]]
+    found = ((place, _known(place)) for place in new if _births.get(place, since) >= since)
+    return {
+        place[0]: Being(place, int(status[PARENT]), birth)
+        for place, status in found
+        if status and (birth := int(status[BIRTH])) >= since
+    }
 
 
-def _known(pid: int, inode: int) -> list[bytes]:
+def _known(place: Place) -> list[bytes]:
     """The fields of a living process, whose birth is remembered."""
-    if status := _status(pid):
-        _births[pid, inode] = int(status[BIRTH])
+    if status := _status(place[0]):
+        _births[place] = int(status[BIRTH])
     return status
 
 
@@ -261,15 +256,14 @@ def _read(path: str) -> bytes:
     return found
 
 
-def _carries(pid: int, name: str, value: str) -> bool:
+def carries(pid: int, name: str, value: str) -> bool:
+    """Whether a process has this variable in its environment, where it has not overwritten that."""
     return f"{name}={value}".encode() in _read(f"{PROC}/{pid}/environ")
 
 
 def _memory(pid: int) -> int:
-    try:
-        return int((PROC / str(pid) / "statm").read_text().split()[1]) * PAGE
-    except (OSError, IndexError):
-        return 0
+    pages = _read(f"{PROC}/{pid}/statm").split()
+    return int(pages[1]) * PAGE if pages else 0
 
 
 def _peak(pid: int) -> int:
@@ -279,6 +273,6 @@ def _peak(pid: int) -> int:
 
 def _descriptors(pid: int) -> int:
     try:
-        return len(os.listdir(PROC / str(pid) / "fd"))
+        return len(os.listdir(f"{PROC}/{pid}/fd"))
     except OSError:
         return 0

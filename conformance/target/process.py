@@ -15,6 +15,7 @@ from conformance.target import family, leash
 from conformance.target.file import ProcessSpec
 from conformance.target.fill import fill
 from conformance.target.folder import Folder
+from conformance.target.kin import MARK, Kin
 from conformance.wire.address import Address, dial
 
 POLL = 0.01
@@ -57,12 +58,11 @@ class Process:
             **os.environ,
             "TMPDIR": str(folder.temporary),
             **{name: fill(value, folder.lookup) for name, value in spec.env.items()},
-            family.MARK: self.mark,
+            MARK: self.mark,
         }
         self._popen: subprocess.Popen[bytes] | None = None
         self._launched: list[subprocess.Popen[bytes]] = []
-        self._seen: dict[int, int | None] = {}
-        self._since = family.born(os.getpid()) or 0
+        self._kin = Kin(self.mark, family.born(os.getpid()) or 0)
         self._main: int | None = None
 
     # --- what cases use ----------------------------------------------------------------------------------
@@ -128,21 +128,17 @@ class Process:
                 start_new_session=True,
             )
         if not self._launched:
-            self._since = family.born(begun.pid) or self._since
+            self._kin.since = family.born(begun.pid) or self._kin.since
         self._launched.append(begun)
         return begun
 
     def children(self) -> list[int]:
         """Pids of the living children of the main process."""
-        children = family.children(self.pid, self._since)
-        self._remember(children)
-        return children
+        return self._kin.children(self.pid)
 
     def family(self) -> set[int]:
         """Pids of all living processes of this copy, wherever they have gone."""
-        members = family.family(self._roots(), self.mark, self._since)
-        self._remember(members)
-        return members
+        return self._kin.members(self._roots())
 
     def alive(self) -> bool:
         """Whether the main process lives."""
@@ -237,18 +233,12 @@ class Process:
             begun.wait()
 
     def _roots(self) -> set[int]:
-        """Processes known by number: those seen before, those begun, and a daemon that wrote its pid into
-        our own folder.
-        """
-        roots = {pid for pid, birth in self._seen.items() if birth == family.born(pid) is not None}
-        roots |= {begun.pid for begun in self._launched if begun.returncode is None}
+        """Processes known by number: those begun, and a daemon that wrote its pid into our own folder."""
+        roots = {begun.pid for begun in self._launched if begun.returncode is None}
         if self.spec.pid_file and self.pid_file.is_relative_to(self.folder.path):
             with contextlib.suppress(Unsupported):
                 roots.add(self.pid)
         return roots
-
-    def _remember(self, pids: Iterable[int]) -> None:
-        self._seen |= {pid: family.born(pid) for pid in pids}
 
     def _reap_and_list(self) -> set[int]:
         for begun in self._launched:

@@ -10,6 +10,7 @@ import pytest
 
 from conformance.outcomes import Unsupported, Violation
 from conformance.target import agent, family
+from conformance.target.kin import Kin
 from conformance.target.namespace import UNSHARE, private, ways_in
 from conformance.target.process import wait_until
 from tests.conformance.targets import spec
@@ -85,7 +86,7 @@ def test_everybody_ends_with_the_agent() -> None:
         hand.stdin.write('{"do": "bystander"}\n')
         hand.stdin.flush()
         hand.stdout.readline()
-        inside = family.family([hand.pid], "no such mark")
+        inside = Kin("no such mark").members([hand.pid])
         assert len(inside) >= 4  # unshare, the reaper, the agent, the bystander
         hand.stdin.close()
         assert hand.wait(10) == 0
@@ -94,7 +95,7 @@ def test_everybody_ends_with_the_agent() -> None:
 
 def test_the_agent_is_missed(tmp_path: Path) -> None:
     with private(echo(tmp_path)) as world:  # type: ignore[arg-type]
-        inside = family.family([world._hand.pid], "no such mark")
+        inside = Kin("no such mark").members([world._hand.pid])
         os.kill(world._hand.pid, signal.SIGKILL)
         world._hand.wait()
         assert wait_until(lambda: not any(map(family.is_living, inside)), 5)
