@@ -108,7 +108,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the pages go"
     )
-    parser.add_argument("-n", type=int, default=6, metavar="SERVERS", help="at the same time")
+    parser.add_argument("-n", type=int, default=5, metavar="SERVERS", help="at the same time")
     return parser.parse_args()
 
 
