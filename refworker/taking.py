@@ -17,6 +17,7 @@ Nothing is read before it is asked for, so a slow disk slows down the client, an
 """
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from time import monotonic
 from typing import Any
@@ -38,7 +39,8 @@ class Stream:
 
     def __init__(self, connection: "Taking", request: Streamed, handling: Any) -> None:
         """`handling` is what answers: a coroutine, or the answer."""
-        self.request, self.limit = request, request.max_body_size
+        is_answer = not asyncio.iscoroutine(handling)  # a refusal of its own, for a body of any size
+        self.request, self.limit = request, math.inf if is_answer else request.max_body_size
         request.taker = self
         self.is_whole = False
         self._connection, self._handling = connection, handling
