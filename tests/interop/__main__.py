@@ -35,7 +35,7 @@ EVERYTHING = "*"
 COLUMNS = ("pass", "weak", "info", "deviation", "fixed", "unsupported", "inconclusive")
 
 
-SIDE_BY_SIDE, QUICK = 4, 1
+SIDE_BY_SIDE, QUICK = 3, 1
 """Processes of a run with every section, and of one with few; each costs a second and one copy more, so that
 several runs at the same time are better than several processes of one.
 """
@@ -108,7 +108,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--report", type=Path, default=ROOT / "report", metavar="DIR", help="where the pages go"
     )
-    parser.add_argument("-n", type=int, default=5, metavar="SERVERS", help="at the same time")
+    parser.add_argument("-n", type=int, default=8, metavar="SERVERS", help="at the same time")
     return parser.parse_args()
 
 
