@@ -24,11 +24,12 @@ from refworker.protocols.http.framing import (
     short_answer,
 )
 from refworker.protocols.http.grammar import PLAIN, Fields, Refused
-from refworker.protocols.http.heads import Head, read_head, usual_head
+from refworker.protocols.http.heads import METHODS, SLASH, Head, read_head
 from refworker.protocols.http.intake import WAIT, Intake, Taker
 from refworker.protocols.http.limits import Limits
+from refworker.protocols.http.manner import KNOWN
 from refworker.protocols.http.pieces import HeadInPieces
-from refworker.protocols.http.request import Request
+from refworker.protocols.http.request import Bare, Request
 from refworker.protocols.http.response import Chunk, File, OpenFile, Response
 
 
@@ -84,7 +85,7 @@ class Host(Protocol):
 class HttpServer(Intake):
     """Messages are `Request`; what is sent is a `Response`, a `Chunk`, an event, or whatever makes a body."""
 
-    __slots__ = ("_fresh", "_pieces", "_recent", "_websocket", "on_answer")
+    __slots__ = ("_fresh", "_last", "_pieces", "_recent", "_websocket", "on_answer")
     name: ClassVar[str] = "HTTP"
     suffix: ClassVar[bytes | None] = None
     alike: ClassVar[bool] = False
@@ -105,7 +106,8 @@ class HttpServer(Intake):
         self._websocket = websocket
         self._data, self._position = b"", 0  # the chunk, and how far it is read
         self._pieces: HeadInPieces | None = None  # a head that is not whole yet
-        self._recent: Head | None = None  # the one before, since clients repeat themselves
+        self._last: bytes | None = None  # the head before, since clients repeat themselves
+        self._recent: Head | None = None  # what it says, where that was asked for
         self._head = self._reader = self._taker = None
         self._spent, self._unsaid = 0.0, False
         self.owes = self.request = self.on_end = None
@@ -142,18 +144,26 @@ class HttpServer(Intake):
         """The next item, None where more bytes are needed. Raises Refused."""
         if self._reader or self._pieces:
             return self._go_on_reading()
-        data, start, head = self._data, self._position, self._recent
-        if head is None or not data.startswith(head.raw, start):
-            match = find_usual(data, start)
-            if match is None:
-                return self._next_unusual()
-            head = self._recent = usual_head(match, self._limits)
-        self._position = start + len(head.raw)
-        if not head.manner.is_plain:
-            return self._begin(head)
-        self.owes, self._fresh = head, False
-        self.request = request = Request(head, b"", (), self)
+        data, start, last = self._data, self._position, self._last
+        if last is not None and data.startswith(last, start):
+            return self._next_same(last)
+        match = find_usual(data, start)
+        if match is None:
+            return self._next_unusual()
+        raw, method, target, host = match.group(0, 1, 2, 3)
+        name, manner = METHODS.get(method), KNOWN.get(host)
+        if name is None or manner is None or target[0] != SLASH or len(raw) > self._limits.surely:
+            return self._next_unusual()
+        self._last, self._recent = raw, None
+        self._position, self._fresh = start + len(raw), False
+        self.owes = self.request = request = Bare(raw, name, target.decode(), manner, self)
         return request
+
+    def _next_same(self, last: bytes) -> Any:
+        """Of the same head once more: what it says is shared."""
+        self._position += len(last)
+        head = self._recent = self._recent or read_head(last, self._limits)
+        return self._begin(head)
 
     def _next_unusual(self) -> Any:
         """Of a head of another sort, or one that is not all here."""
@@ -166,7 +176,8 @@ class HttpServer(Intake):
             self.since = self._host.moment()
             return self._read_pieces(self._pieces)
         self._position = end
-        head = self._recent = read_head(data[start:end], self._limits)
+        self._last = data[start:end]
+        head = self._recent = read_head(self._last, self._limits)
         return self._begin(head)
 
     def _go_on_reading(self) -> Any:
@@ -256,7 +267,7 @@ class HttpServer(Intake):
         closes = self._closing or self._host.draining
         if isinstance(message, Response):
             if type(message.body) is File:
-                message = self._host.with_file(message, head)
+                message = self._host.with_file(message, head.head if type(head) is Bare else head)
             data, follows, closes = answer(message, head, self._host.date(), closes)
         else:
             data, follows, closes = short_answer(message, head, self._host.date(), closes)

@@ -8,11 +8,10 @@ the application made.
 Applications repeat themselves, too: what status and fields make of a head is kept.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from refworker.protocols.http.events import ServerSentEvents
-from refworker.protocols.http.heads import Head
-from refworker.protocols.http.manner import CLOSE, KEEP_ALIVE
+from refworker.protocols.http.manner import CLOSE, KEEP_ALIVE, Manner
 from refworker.protocols.http.response import (
     HTML,
     OLD,
@@ -29,6 +28,19 @@ WHOLE, CHUNKS, PLAIN, MUTE, INTERIM, FILE, SIZED = range(7)
 """What follows the head that was made: nothing but its body; pieces as chunks, as they are, or not at all;
 another head; a file; pieces of a length that was announced.
 """
+
+
+class Asked(Protocol):
+    """What is answered: a head, or who has its parts."""
+
+    @property
+    def manner(self) -> Manner:
+        """How it travelled."""
+
+    @property
+    def method(self) -> str:
+        """What was asked for."""
+
 
 Answer = tuple[bytes, int, bool]
 """The bytes of an answer or of its beginning, what follows, and whether the connection ends with it."""
@@ -85,7 +97,7 @@ def plan_of(response: Response) -> Plan:
     return plan
 
 
-def short_answer(message: Any, head: Head, date: bytes, closes: bool) -> Answer:
+def short_answer(message: Any, head: Asked, date: bytes, closes: bool) -> Answer:
     """The answer to a handler that gave no `Response`: 200, HTML, or JSON for a dict or a list (HAPI-004).
     Raises TypeError.
     """
@@ -96,7 +108,7 @@ def short_answer(message: Any, head: Head, date: bytes, closes: bool) -> Answer:
     return SHORT % (kind, len(body), date, tail, b"" if head.method == "HEAD" else body), WHOLE, closes
 
 
-def answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
+def answer(response: Response, head: Asked, date: bytes, closes: bool) -> Answer:
     """A `Response` on the wire. Raises TypeError or ValueError for what cannot be sent."""
     body, manner = response.body, head.manner
     if type(body) is not bytes or closes or head.method == "HEAD":
@@ -127,7 +139,7 @@ def start_of(response: Response, length: int, date: bytes, tail: bytes, key: Any
     return start
 
 
-def fresh_answer(response: Response, head: Head, date: bytes, closes: bool) -> Answer:
+def fresh_answer(response: Response, head: Asked, date: bytes, closes: bool) -> Answer:
     """The same, of whatever sort."""
     try:
         key = (response.status, response.reason, response.version, *response.headers.items())
@@ -140,7 +152,7 @@ def fresh_answer(response: Response, head: Head, date: bytes, closes: bool) -> A
     return any_answer(plan, payload_of(body), head, date, closes)
 
 
-def announcement(plan: Plan, body: OpenFile | Announced, head: Head, date: bytes, closes: bool) -> Answer:
+def announcement(plan: Plan, body: OpenFile | Announced, head: Asked, date: bytes, closes: bool) -> Answer:
     """The head of an answer whose body is known by its length alone."""
     closes = closes or plan.closes or not head.manner.keep_alive
     tail = tail_of(closes, plan, head)
@@ -150,7 +162,7 @@ def announcement(plan: Plan, body: OpenFile | Announced, head: Head, date: bytes
     return data, WHOLE if head.method == "HEAD" else FILE, closes
 
 
-def any_answer(plan: Plan, body: bytes, head: Head, date: bytes, closes: bool) -> Answer:
+def any_answer(plan: Plan, body: bytes, head: Asked, date: bytes, closes: bool) -> Answer:
     """What is known whole, or begins a stream."""
     if plan.status < 200:
         lines = plan.lines.removesuffix(b"Date: ")
@@ -170,17 +182,17 @@ def any_answer(plan: Plan, body: bytes, head: Head, date: bytes, closes: bool) -
     return data, follows, closes
 
 
-def is_old(plan: Plan, head: Head) -> bool:
+def is_old(plan: Plan, head: Asked) -> bool:
     """Whether either side is of HTTP/1.0, which knows neither chunks nor interim answers."""
     return plan.is_old or head.manner.version == OLD
 
 
-def tail_of(closes: bool, plan: Plan, head: Head) -> bytes:
+def tail_of(closes: bool, plan: Plan, head: Asked) -> bytes:
     """The line about the connection: an answer of HTTP/1.0 says it always (RFC 9112 section 9.3)."""
     return CLOSE if closes else KEEP_ALIVE if plan.is_old else head.manner.tail
 
 
-def stream_of(plan: Plan, head: Head) -> int:
+def stream_of(plan: Plan, head: Asked) -> int:
     """What follows the head."""
     if not plan.is_stream:
         return WHOLE
@@ -189,7 +201,7 @@ def stream_of(plan: Plan, head: Head) -> int:
     return PLAIN if is_old(plan, head) else CHUNKS
 
 
-def framing_of(follows: int, plan: Plan, head: Head, length: int) -> bytes:
+def framing_of(follows: int, plan: Plan, head: Asked, length: int) -> bytes:
     """How the client finds the body's end; HEAD is told what GET would be."""
     if plan.status in BODILESS or follows == PLAIN:
         return b""

@@ -113,15 +113,6 @@ class AbsoluteHead(Head):
         return tuple((name, self._host if name == "host" else value) for name, value in fields)
 
 
-def usual_head(match: re.Match[bytes], limits: Limits) -> Head:
-    """The head that `PLAIN` has found. Nearly always there is nothing left to judge. Raises Refused."""
-    raw, method, target, host = match.group(0, 1, 2, 3)
-    name, manner = METHODS.get(method), KNOWN.get(host)
-    if name is None or manner is None or target[0] != SLASH or len(raw) > limits.surely:
-        return read_head(raw, limits)
-    return Head(raw, name, target.decode(), manner)
-
-
 def read_head(raw: bytes, limits: Limits) -> Head:
     """The head of these bytes: all up to the empty line, and that. Raises Refused."""
     if len(raw) > limits.surely and exceeds(raw, limits):

@@ -21,7 +21,7 @@ from refworker.protocols.http.grammar import Fields, Refused
 from refworker.protocols.http.heads import Head
 from refworker.protocols.http.limits import Limits
 from refworker.protocols.http.manner import Manner
-from refworker.protocols.http.request import Request
+from refworker.protocols.http.request import Bare, Request
 from refworker.protocols.http.streamed import Streamed
 
 DRAINED = 64 * 1024
@@ -90,7 +90,7 @@ class Intake:
     _unsaid: bool
     """Whether it waits for a 100."""
     max_package_size: int
-    owes: Head | None
+    owes: Head | Bare | None
     """What was asked and is not answered."""
     request: Request | None
     """All of that."""

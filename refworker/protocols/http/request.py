@@ -1,10 +1,12 @@
 """What a handler gets: `on_message(connection, request)` (manual: http/request; HAPI-001)."""
 
+from functools import cached_property
 from typing import Any
 
 from refworker.protocols.http.content import Content
 from refworker.protocols.http.grammar import Fields
 from refworker.protocols.http.heads import Head
+from refworker.protocols.http.manner import Manner
 
 
 class Request(Content):
@@ -104,6 +106,32 @@ class Request(Content):
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri}, {len(self.raw_body)} bytes>"
+
+
+class Bare(Request):
+    """One without a body, as nearly all are: what else its head says is looked for when somebody asks."""
+
+    __slots__ = ("manner", "method", "raw", "target")
+
+    raw_body, trailers = b"", ()
+
+    def __init__(self, raw: bytes, method: str, target: str, manner: Manner, conversation: Any) -> None:
+        """The parts of a `Head`, whose target is a path."""
+        self.raw = raw
+        self.method = method  # type: ignore[misc]
+        self.target = target  # type: ignore[misc]
+        self.manner = manner
+        self.conversation = conversation
+
+    @cached_property
+    def head(self) -> Head:  # type: ignore[override]
+        """All of it."""
+        return Head(self.raw, self.method, self.target, self.manner)
+
+    @property
+    def path(self) -> str:
+        """As above."""
+        return self.target.partition("?")[0]
 
 
 def joined(fields: Fields) -> dict[str, str]:

@@ -1,5 +1,6 @@
 from refworker.protocols.http import Limits, Request
 from refworker.protocols.http.heads import read_head
+from refworker.protocols.http.request import Bare
 
 HEAD = b"POST /a%20b?x=1 HTTP/1.1\r\nHost: example.org:80\r\nX-A: 1\r\nx-a: 2\r\n\r\n"
 
@@ -35,3 +36,26 @@ def test_requests_are_equal_by_what_they_say() -> None:
     assert made() == made()
     assert made() != made(body=b"other")
     assert made() != "POST"
+
+
+def test_a_request_without_a_body_says_the_same_without_its_head() -> None:
+    raw = b"GET /a?b=1 HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n"
+    whole = Request(read_head(raw, Limits()))
+    head = whole.head
+    bare = Bare(raw, head.method, head.target, head.manner, None)
+    assert bare == whole
+    assert bare.head is bare.head
+    for name in (
+        "method",
+        "uri",
+        "target",
+        "path",
+        "query_string",
+        "headers",
+        "raw_head",
+        "raw_body",
+        "trailers",
+    ):
+        assert getattr(bare, name) == getattr(whole, name)
+    assert bare.header("x-a") == whole.header("x-a") == "1"
+    assert repr(bare) == repr(whole)
