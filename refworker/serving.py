@@ -67,7 +67,8 @@ class Serving(Taking):
         """Keep a session, and tell its client a new id."""
         saving = session.save()
         if asyncio.iscoroutine(saving):
-            self._beside(saving)
+            _saving.add(task := self._beside(saving))
+            task.add_done_callback(_saving.discard)
         if session.id == sent:
             return message
         return as_response(message).copy().add_line("Set-Cookie", self._sessions().cookie(session))
@@ -97,11 +98,12 @@ class Serving(Taking):
             await saving
         self._reply(result)
 
-    def _beside(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def _beside(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Let something go on while others are served."""
         task = asyncio.get_running_loop().create_task(coroutine)
         _beside.add(task)
         task.add_done_callback(_done)
+        return task
 
     # -- files -------------------------------------------------------------------------------------
 
@@ -177,12 +179,13 @@ class Serving(Taking):
 
 
 _beside: set[asyncio.Task[Any]] = set()
+_saving: set[asyncio.Task[Any]] = set()
 
 
 async def kept() -> None:
     """Wait for the sessions that are still on their way into a store."""
     loop = asyncio.get_running_loop()
-    while under_way := [task for task in _beside if task.get_loop() is loop]:
+    while under_way := [task for task in _saving if task.get_loop() is loop]:
         await asyncio.wait(under_way)
 
 

@@ -170,7 +170,7 @@ class Taking(Answering):
         """Say so, and end the connection, unless there is an answer; the connection knows how."""
         raise NotImplementedError
 
-    def _beside(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+    def _beside(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Let something go on while others are served; the connection knows how."""
         raise NotImplementedError
 

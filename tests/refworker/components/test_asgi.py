@@ -10,8 +10,8 @@ import pytest
 
 from refworker.components.asgi import headers_of, serve_asgi
 from refworker.worker import Worker
+from tests.refworker.asking import answer, ask
 from tests.refworker.peers import connected, run, until
-from tests.refworker.test_serving import answer, ask
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]

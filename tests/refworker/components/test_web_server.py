@@ -9,8 +9,8 @@ import pytest
 from refworker.components.web_server import WebServer
 from refworker.connection import TcpConnection
 from refworker.protocols.http import Request
+from tests.refworker.asking import answer, ask
 from tests.refworker.peers import connected, run
-from tests.refworker.test_serving import answer, ask
 
 ADDRESS = "http://127.0.0.1:0"
 
