@@ -15,7 +15,7 @@ from conformance.case import Unsupported, Violation
 from conformance.cases.abreast import Segments, abreast, worst
 from conformance.exchange import without_a_word
 from conformance.target.view import Target
-from conformance.wire.http_requests import CLOSE, Text, request
+from conformance.wire.http_requests import CHUNKED, CLOSE, Text, chunks, request
 from conformance.wire.http_responses import Response, read
 from conformance.wire.peer import Peer
 from conformance.wire.render import excerpt
@@ -91,6 +91,15 @@ def due(response: Response, status: int, body: bytes | None = None) -> Response:
 def greet(peer: Peer | Visitor, *fields: Text) -> Response:
     """One more request for `/` is answered, and nothing stands before its answer."""
     return due(ask(peer, "GET", "/", *fields), OK, b"hello")
+
+
+def every_kind(peer: Peer) -> None:
+    """Requests without a body, with a length, in chunks, and for what is not there follow each other."""
+    greet(peer)
+    due(ask(peer, "POST", "/echo", body=b"with a length"), OK, b"with a length")
+    peer.send(request("POST", "/echo", CHUNKED) + chunks(b"in ", b"chunks"))
+    due(read(peer), OK, b"in chunks")
+    due(ask(peer, "GET", "/nowhere"), NOT_FOUND)
 
 
 def hello(peer: Peer) -> Response:

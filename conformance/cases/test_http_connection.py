@@ -14,9 +14,9 @@ from conformance.cases.browsing import (
     CLOSED,
     OK,
     Requests,
-    ask,
     due,
     each,
+    every_kind,
     greet,
     hello,
     or_end,
@@ -60,11 +60,7 @@ def test_persists(target: Target) -> str:
     """Requests of every kind follow each other on one connection, which nobody has asked to keep."""
     with target.connect() as peer:
         for _ in range(3):
-            greet(peer)
-            due(ask(peer, "POST", "/echo", body=b"with a length"), OK, b"with a length")
-            peer.send(request("POST", "/echo", CHUNKED) + chunks(b"in ", b"chunks"))
-            due(read(peer), OK, b"in chunks")
-            due(ask(peer, "GET", "/nowhere"), 404)
+            every_kind(peer)
         greet(peer)
     return "answered"
 

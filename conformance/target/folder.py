@@ -3,16 +3,18 @@
 Nothing is made before it is asked for: a target without TLS needs no certificate.
 """
 
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
 from conformance.outcomes import TargetDown
+from conformance.target.fill import fill
 from conformance.target.ports import claim_port
 from conformance.target.site import fill_site
 
@@ -46,6 +48,11 @@ class Folder:
             made = self._claim() if name.startswith("port.") else self._makers[name]()
             self._values.setdefault(name, str(made))  # a certificate brings its key along
         return self._values[name]
+
+    def environment(self, env: Mapping[str, str]) -> dict[str, str]:
+        """Ours, with TMPDIR and these variables filled in: what a process of the copy is started with."""
+        filled = {name: fill(value, self.lookup) for name, value in env.items()}
+        return {**os.environ, "TMPDIR": str(self.temporary), **filled}
 
     def remove(self) -> None:
         """Delete the folder with everything in it, and give the ports back."""

@@ -6,7 +6,6 @@ Everybody there ends with the block.
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,11 +48,7 @@ class Namespace:
         self._hand = hand
         self._surroundings = {
             "cwd": str(process.base / fill(process.cwd, self.folder.lookup)),
-            "env": {
-                **os.environ,
-                "TMPDIR": str(self.folder.temporary),
-                **{name: fill(value, self.folder.lookup) for name, value in process.env.items()},
-            },
+            "env": self.folder.environment(process.env),
         }
         self._addresses = [Address.parse(fill(url, self.folder.lookup)) for url in spec.endpoints.values()]
 

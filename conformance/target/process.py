@@ -54,12 +54,7 @@ class Process:
         self.log = folder.path / "output.log"
         self.mark = uuid.uuid4().hex
         self.cwd = spec.base / fill(spec.cwd, folder.lookup)
-        self._environment = {
-            **os.environ,
-            "TMPDIR": str(folder.temporary),
-            **{name: fill(value, folder.lookup) for name, value in spec.env.items()},
-            MARK: self.mark,
-        }
+        self._environment = {**folder.environment(spec.env), MARK: self.mark}
         self._popen: subprocess.Popen[bytes] | None = None
         self._launched: list[subprocess.Popen[bytes]] = []
         self._kin = Kin(self.mark, family.born(os.getpid()) or 0)

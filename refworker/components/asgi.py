@@ -21,6 +21,7 @@ from refworker.callbacks import logger
 from refworker.components.asgi_websocket import WebSockets
 from refworker.connection import TcpConnection
 from refworker.protocols.http import Chunk, Request, Response, Streamed
+from refworker.protocols.http.framing import EVENTS
 from refworker.protocols.http.response import Announced, File, Value
 from refworker.worker import Worker
 
@@ -139,7 +140,7 @@ class Exchange:
         self.over = asyncio.Event()
         """The answer is complete, or the client is gone."""
         self._is_read = self._is_stream = self._is_done = False
-        self._start: Message | None = None
+        self._start: Response | None = None
         self._left: int | None = None  # bytes of the body that the application has announced
 
     async def receive(self) -> Message:
@@ -168,7 +169,7 @@ class Exchange:
         """
         kind = message["type"]
         if kind == "http.response.start" and self._start is None:
-            self._start = message
+            self._start = Response(message["status"], headers_of(message))
         elif kind == "http.response.body" and self._start is not None and not self._is_done:
             await self._body(bytes(message.get("body", b"")), bool(message.get("more_body", False)))
         elif kind == "http.response.pathsend" and self._start is not None and not self._is_stream:
@@ -194,20 +195,19 @@ class Exchange:
         no length, and of what HEAD asks for only the application knows it.
         """
         assert self._start
-        fields = {bytes(name).lower(): bytes(value) for name, value in self._start.get("headers", ())}
-        is_head = self.request.method == "HEAD" and b"content-length" in fields
-        return is_head or fields.get(b"content-type", b"").startswith(b"text/event-stream")
+        is_head = self.request.method == "HEAD" and self._start.get_header("Content-Length") is not None
+        kind = self._start.get_header("Content-Type")
+        return is_head or (isinstance(kind, str) and kind.startswith(EVENTS))
 
     def _answer(self, body: bytes | File) -> None:
         assert self._start
-        self._say(Response(self._start["status"], headers_of(self._start), body))
+        self._say(self._start.with_body(body))
         self._complete()
 
     def _begin(self) -> None:
         """A body that comes in pieces, of a length that was announced or not."""
         assert self._start
-        headers, self._is_stream = headers_of(self._start), True
-        response = Response(self._start["status"], headers)
+        response, self._is_stream = self._start, True
         length = response.get_header("Content-Length")
         if isinstance(length, str) and length.isdecimal() and length.isascii():
             self._left = int(length) if self.request.method != "HEAD" else None

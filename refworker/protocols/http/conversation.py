@@ -9,7 +9,7 @@ Nothing here knows the time: the connection says it.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Signal
 from refworker.protocols.http.framing import (
@@ -25,12 +25,12 @@ from refworker.protocols.http.framing import (
 )
 from refworker.protocols.http.grammar import PLAIN, Fields, Refused
 from refworker.protocols.http.heads import METHODS, SLASH, Head, read_head
-from refworker.protocols.http.intake import WAIT, Intake, Taker
+from refworker.protocols.http.intake import WAIT, Host, Intake
 from refworker.protocols.http.limits import Limits
 from refworker.protocols.http.manner import KNOWN
 from refworker.protocols.http.pieces import HeadInPieces
 from refworker.protocols.http.request import Bare, Request
-from refworker.protocols.http.response import Chunk, File, OpenFile, Response
+from refworker.protocols.http.response import Chunk, File, Response
 
 
 class Upgrade(Signal):
@@ -41,45 +41,9 @@ class Upgrade(Signal):
 
 DEFAULTS = Limits()
 UPGRADE = Upgrade()
+find_usual = PLAIN.match
 PLAIN_TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 MISTAKE = Response(500, PLAIN_TEXT, "the service made a mistake\n")
-
-
-find_usual = PLAIN.match
-
-
-class Host(Protocol):
-    """What a conversation wants to know of its connection."""
-
-    draining: bool
-
-    @property
-    def upgrades(self) -> bool:
-        """Whether it speaks WebSocket, too."""
-
-    def date(self) -> bytes:
-        """The time, as a Date field has it."""
-
-    def moment(self) -> float:
-        """The time in seconds, of any clock that only goes forward."""
-
-    def answered(self) -> None:
-        """What `WAIT` was given for has come."""
-
-    def taker_for(self, head: Head) -> Taker | None:
-        """Who takes the body of this request while it comes; None: it is collected. Raises Refused."""
-
-    def say(self, words: bytes) -> None:
-        """Write what stands between a request and its answer."""
-
-    def part(self) -> None:
-        """Close behind what is written, when this is done."""
-
-    def with_file(self, response: Response, head: Head) -> Response:
-        """The answer that a note about a file makes: the file, opened, or something else."""
-
-    def deliver(self, file: OpenFile) -> None:
-        """Send a file behind what is written, then say `delivered`."""
 
 
 class HttpServer(Intake):
@@ -246,8 +210,7 @@ class HttpServer(Intake):
     @property
     def host(self) -> Host:
         """The connection."""
-        host: Host = self._host
-        return host
+        return self._host
 
     def awaits(self, request: object) -> bool:
         """Whether the answer to this very request has not begun yet."""
@@ -267,7 +230,8 @@ class HttpServer(Intake):
         closes = self._closing or self._host.draining
         if isinstance(message, Response):
             if type(message.body) is File:
-                message = self._host.with_file(message, head.head if type(head) is Bare else head)
+                assert self.request
+                message = self._host.with_file(message, self.request.head)
             data, follows, closes = answer(message, head, self._host.date(), closes)
         else:
             data, follows, closes = short_answer(message, head, self._host.date(), closes)
@@ -313,8 +277,7 @@ class HttpServer(Intake):
         self.owes = self.request = None
         if self.on_end is not None:
             self.release()
-        if self._waiting:
-            self._host.answered()
+        self._resume()
 
     def release(self) -> None:
         """Nobody waits for the answer any more."""

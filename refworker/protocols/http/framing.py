@@ -11,7 +11,7 @@ Applications repeat themselves, too: what status and fields make of a head is ke
 from typing import Any, NamedTuple, Protocol
 
 from refworker.protocols.http.events import ServerSentEvents
-from refworker.protocols.http.manner import CLOSE, KEEP_ALIVE, Manner
+from refworker.protocols.http.manner import CLOSE, KEEP_ALIVE, Manner, keep
 from refworker.protocols.http.response import (
     HTML,
     OLD,
@@ -54,8 +54,6 @@ EVENTS = "text/event-stream"
 SHORT = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\nDate: %b\r\n%b\r\n%b"
 """A whole answer: type, length, date, what is said of the connection, body."""
 
-KEPT, KEPT_SIZE = 1024, 1024
-
 
 class Plan(NamedTuple):
     """What status and fields of a response make of its head."""
@@ -90,11 +88,22 @@ def plan_of(response: Response) -> Plan:
     first = status_line(status, response.reason, response.version)
     usual = is_plain and bool(kind)
     plan = Plan(first + lines + b"Date: ", status, is_stream, is_events, closes, bool(kind), usual, is_old)
-    if len(plan.lines) <= KEPT_SIZE and all(type(value) is str for value in response.headers.values()):
-        if len(_plans) >= KEPT:
-            _plans.clear()
-        _plans[status, response.reason, response.version, *response.headers.items()] = plan
+    if all(type(value) is str for value in response.headers.values()):
+        keep(_plans, said(response), plan, len(plan.lines))
     return plan
+
+
+def said(response: Response) -> tuple[Any, ...]:
+    """All that decides about its head. It has no hash where a field has a list of values."""
+    return (response.status, response.reason, response.version, *response.headers.items())
+
+
+def plan_for(response: Response) -> Plan:
+    """The plan that is kept, or a new one. Raises ValueError for what is no status."""
+    try:
+        return _plans.get(said(response)) or plan_of(response)
+    except TypeError:  # a list of values
+        return plan_of(response)
 
 
 def short_answer(message: Any, head: Asked, date: bytes, closes: bool) -> Answer:
@@ -111,42 +120,22 @@ def short_answer(message: Any, head: Asked, date: bytes, closes: bool) -> Answer
 def answer(response: Response, head: Asked, date: bytes, closes: bool) -> Answer:
     """A `Response` on the wire. Raises TypeError or ValueError for what cannot be sent."""
     body, manner = response.body, head.manner
-    if type(body) is not bytes or closes or head.method == "HEAD":
-        return fresh_answer(response, head, date, closes)
-    try:
-        key = (
+    key: Any = None
+    if type(body) is bytes and not closes and head.method != "HEAD":
+        key = (  # as `said` has it, for nearly every answer comes by here
             date, manner.tail, len(body),
             response.status, response.reason, response.version, *response.headers.items(),
         )  # fmt: skip
-        start = _starts.get(key) or start_of(response, len(body), date, manner.tail, key)
-    except TypeError:  # a list of values
-        start = None
-    if start is None:
-        return fresh_answer(response, head, date, closes)
-    return start + body, WHOLE, not manner.keep_alive
-
-
-def start_of(response: Response, length: int, date: bytes, tail: bytes, key: Any) -> bytes | None:
-    """All of an answer but its body; None where something is remarkable. Raises TypeError, ValueError."""
-    plan = _plans.get(key[3:]) or plan_of(response)
-    if not plan.is_usual:
-        return None
-    start = b"%b%b\r\nContent-Length: %d\r\n%b\r\n" % (plan.lines, date, length, tail)
-    if len(start) <= KEPT_SIZE:
-        if len(_starts) >= KEPT:
-            _starts.clear()
-        _starts[key] = start
-    return start
-
-
-def fresh_answer(response: Response, head: Asked, date: bytes, closes: bool) -> Answer:
-    """The same, of whatever sort."""
-    try:
-        key = (response.status, response.reason, response.version, *response.headers.items())
-        plan = _plans.get(key) or plan_of(response)
-    except TypeError:  # a list of values
-        plan = plan_of(response)
-    body = response.body
+        try:
+            if start := _starts.get(key):
+                return start + body, WHOLE, not manner.keep_alive
+        except TypeError:  # a list of values
+            key = None
+    plan = plan_for(response)
+    if key and plan.is_usual:
+        start = b"%b%b\r\nContent-Length: %d\r\n%b\r\n" % (plan.lines, date, len(body), manner.tail)
+        keep(_starts, key, start, len(start))
+        return start + body, WHOLE, not manner.keep_alive
     if type(body) is OpenFile or type(body) is Announced:
         return announcement(plan, body, head, date, closes)
     return any_answer(plan, payload_of(body), head, date, closes)

@@ -22,6 +22,7 @@ from refworker.protocols.http.heads import Head
 from refworker.protocols.http.limits import Limits
 from refworker.protocols.http.manner import Manner
 from refworker.protocols.http.request import Bare, Request
+from refworker.protocols.http.response import OpenFile, Response
 from refworker.protocols.http.streamed import Streamed
 
 DRAINED = 64 * 1024
@@ -66,6 +67,40 @@ class Taker(Protocol):
         """
 
 
+class Host(Protocol):
+    """What a conversation wants to know of its connection."""
+
+    draining: bool
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether it speaks WebSocket, too."""
+
+    def date(self) -> bytes:
+        """The time, as a Date field has it."""
+
+    def moment(self) -> float:
+        """The time in seconds, of any clock that only goes forward."""
+
+    def answered(self) -> None:
+        """What `WAIT` was given for has come."""
+
+    def taker_for(self, head: Head) -> Taker | None:
+        """Who takes the body of this request while it comes; None: it is collected. Raises Refused."""
+
+    def say(self, words: bytes) -> None:
+        """Write what stands between a request and its answer."""
+
+    def part(self) -> None:
+        """Close behind what is written, when this is done."""
+
+    def with_file(self, response: Response, head: Head) -> Response:
+        """The answer that a note about a file makes: the file, opened, or something else."""
+
+    def deliver(self, file: OpenFile) -> None:
+        """Send a file behind what is written, then say `delivered`."""
+
+
 class Intake:
     """The part of a conversation that is about bodies."""
 
@@ -74,7 +109,7 @@ class Intake:
         "_taker", "_unsaid", "_waiting", "max_package_size", "on_end", "owes", "request", "since",
     )  # fmt: skip
 
-    _host: Any
+    _host: Host
     _limits: Limits
     _data: bytes
     _position: int
@@ -107,7 +142,7 @@ class Intake:
         if taker is not None:
             self.on_end = lambda: self._unwanted(taker)
             self.request = taker.request
-            self.owes = taker.request and head
+            self.owes = head if taker.request else None
         if manner.length > limit:
             raise Refused(413, f"the body is larger than {limit} bytes")
         self._reader = Chunked(limit, self._limits) if manner.chunked else Sized(manner.length)

@@ -9,7 +9,7 @@ bytes; it is a function of nothing else.
 """
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from refworker.protocols.http.grammar import AUTHORITY, Refused
 
@@ -67,11 +67,18 @@ def manner_of(key: Key) -> Manner:
     """What these fields mean. Raises Refused."""
     minor, found = (b"1", ((b"Host", key),)) if isinstance(key, bytes) else key
     manner = read(minor != b"0", [(name.lower(), value.strip(b" \t")) for name, value in found])
-    if sum(len(value) for _, value in found) <= KEPT_SIZE:
-        if len(KNOWN) >= KEPT:
-            KNOWN.clear()
-        KNOWN[key] = manner
+    keep(KNOWN, key, manner, sum(len(value) for _, value in found))
     return manner
+
+
+def keep(kept: dict[Any, Any], key: Any, value: Any, size: int) -> None:
+    """Keep what is a function of its key, if that has no more than `KEPT_SIZE` bytes; before there are more
+    than `KEPT` all others go.
+    """
+    if size <= KEPT_SIZE:
+        if len(kept) >= KEPT:
+            kept.clear()
+        kept[key] = value
 
 
 def read(modern: bool, found: list[tuple[bytes, bytes]]) -> Manner:

@@ -7,8 +7,6 @@ from refworker.protocols.http import framing as module
 from refworker.protocols.http.framing import (
     CHUNKS,
     INTERIM,
-    KEPT,
-    KEPT_SIZE,
     MUTE,
     PLAIN,
     SIZED,
@@ -20,6 +18,7 @@ from refworker.protocols.http.framing import (
     short_answer,
 )
 from refworker.protocols.http.heads import Head, read_head
+from refworker.protocols.http.manner import KEPT, KEPT_SIZE
 from refworker.protocols.http.response import Announced
 from tests.refworker.protocols.http.hosts import DATE, GET
 
