@@ -178,8 +178,8 @@ def _sleeps(pids: list[int], limit: float) -> str:
     before, began = [(_wakes(pid), family.stints([pid])) for pid in pids], monotonic()
     wait_until(lambda: False, WATCHED)
     for pid, (first, stints) in zip(pids, before, strict=True):
-        seconds = monotonic() - began
-        rate, share = (_wakes(pid) - first) / seconds, family.strain(stints, family.stints([pid]), seconds)
+        rate = (_wakes(pid) - first) / (monotonic() - began)
+        share = family.strain(stints, family.stints([pid]))
         if rate > limit:
             raise Violation("wakes", f"process {pid} wakes up {rate:.1f} times a second with nothing to do")
         if share > BUSY:

@@ -4,7 +4,6 @@ import resource
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from time import monotonic
 
 from conformance.case import Unsupported, Violation, case
 from conformance.cases.echoing import exchange_then, several
@@ -86,9 +85,9 @@ def scarce(target: Target) -> Iterator[None]:
 def time_spent(target: Target, wait: Callable[[], None]) -> float:
     """What part of a processor the target's processes take up meanwhile."""
     members = target.process.family()
-    before, began = family.stints(members), monotonic()
+    before = family.stints(members)
     wait()
-    return family.strain(before, family.stints(members), monotonic() - began)
+    return family.strain(before, family.stints(members))
 
 
 @case(

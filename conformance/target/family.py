@@ -32,6 +32,9 @@ READY = [b"R"]
 TURN, MOMENT = 2.0, 0.002
 """Seconds in which a thread that is ready gets a processor, and between two looks whether it did."""
 
+LOOKS = 10
+"""So often a look is tried that takes no longer than that."""
+
 NANO = 1e9
 """`schedstat` counts nanoseconds."""
 
@@ -87,8 +90,16 @@ def worked(pid: int) -> float:
     return (int(status[USER]) + int(status[SYSTEM])) / TICKS if status else 0.0
 
 
-Stint = tuple[float, float]
-"""Seconds that a thread was on a processor, and seconds that it was ready and waited for one."""
+class Stint(NamedTuple):
+    """What a thread has had up to a moment. On a busy machine it takes long to look at several threads, so
+    each has a moment of its own.
+    """
+
+    ran: float
+    """Seconds on a processor."""
+    waited: float
+    """Seconds in which it was ready and waited for one."""
+    moment: float
 
 
 def stints(pids: Iterable[int]) -> dict[int, Stint]:
@@ -99,37 +110,49 @@ def stints(pids: Iterable[int]) -> dict[int, Stint]:
     found: dict[int, Stint] = {}
     for pid in pids:
         for thread in _threads(pid):
-            ran, waited, *_ = _scheduled(f"{PROC}/{pid}/task/{thread}") or (None, None)
+            numbers, moment = _scheduled(f"{PROC}/{pid}/task/{thread}")
+            ran, waited, *_ = numbers.split() or (None, None)
             if ran and waited:
-                found[thread] = int(ran) / NANO, int(waited) / NANO
+                found[thread] = Stint(int(ran) / NANO, int(waited) / NANO, moment)
             elif thread == pid:
-                found[thread] = worked(pid), 0.0
+                found[thread] = Stint(worked(pid), 0.0, moment)
     return found
 
 
-def _scheduled(task: str) -> list[bytes]:
-    """The numbers in `schedstat`. They count a wait when it is over, so who is ready gets its turn first."""
-    first, limit = _read(f"{task}/schedstat"), monotonic() + TURN
-    while (found := _read(f"{task}/schedstat")) == first and monotonic() < limit:
+def _scheduled(task: str) -> tuple[bytes, float]:
+    """What `schedstat` says, and when. It counts a wait when it is over, so who is ready gets its turn
+    first.
+    """
+    first, began = _look(f"{task}/schedstat")
+    while (found := _look(f"{task}/schedstat"))[0] == first and found[1] < began + TURN:
         if _read(f"{task}/stat").rpartition(b")")[2].split(None, 1)[:1] != READY:
             break
         sleep(MOMENT)
-    return found.split()
+    return found
 
 
-def strain(before: Mapping[int, Stint], after: Mapping[int, Stint], seconds: float) -> float:
-    """What part of a processor threads take up, in sum, each as if it had one to itself: a busy machine makes
-    nobody idle. `seconds` have passed between the two.
+def _look(path: str) -> tuple[bytes, float]:
+    """A file of a process, and the moment at which it said so: once more, where we lost our own processor
+    meanwhile.
     """
-    return sum(
-        _strain(ran - before[thread][0], waited - before[thread][1], seconds)
-        for thread, (ran, waited) in after.items()
-        if thread in before
-    )
+    for _ in range(LOOKS):
+        began = monotonic()
+        found = _read(path)
+        if (moment := monotonic()) - began < MOMENT:
+            break
+    return found, moment
 
 
-def _strain(ran: float, waited: float, seconds: float) -> float:
+def strain(before: Mapping[int, Stint], after: Mapping[int, Stint]) -> float:
+    """What part of a processor threads take up, in sum, each as if it had one to itself: a busy machine makes
+    nobody idle.
+    """
+    return sum(_strain(before[thread], stint) for thread, stint in after.items() if thread in before)
+
+
+def _strain(first: Stint, last: Stint) -> float:
     """Of the time in which a thread did not wait for a processor, the part in which it had one."""
+    ran, waited, seconds = (then - now for now, then in zip(first, last, strict=True))
     return ran / max(ran, seconds - waited) if ran else 0.0
 
 

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
@@ -212,19 +211,26 @@ def test_a_process_that_never_waits_takes_up_a_processor_however_little_it_gets_
         assert each.stdout
         assert each.stdout.readline()
     pids = [each.pid for each in begun]
-    before, began = family.stints(pids), monotonic()
+    before = family.stints(pids)
     assert not wait_until(lambda: False, 0.5)
-    after, seconds = family.stints(pids), monotonic() - began
+    after = family.stints(pids)
     for each in begun:
         each.kill()
         each.communicate()
-    assert 2.5 < family.strain(before, after, seconds) < 3.2
+    assert 2.5 < family.strain(before, after) < 3.2
 
 
 def test_strain_of_threads_that_come_or_go_is_not_counted() -> None:
-    before, after = {1: (1.0, 0.0), 2: (5.0, 0.0)}, {1: (1.5, 1.0), 3: (9.0, 0.0)}
-    assert family.strain(before, after, 2.0) == 0.5
-    assert family.strain(before, before, 2.0) == 0.0
+    before = {1: family.Stint(1.0, 0.0, 7.0), 2: family.Stint(5.0, 0.0, 7.0)}
+    after = {1: family.Stint(1.5, 1.0, 9.0), 3: family.Stint(9.0, 0.0, 9.0)}
+    assert family.strain(before, after) == 0.5
+    assert family.strain(before, before) == 0.0
+
+
+def test_each_thread_has_its_own_time_between_two_looks() -> None:
+    spins, sleeps = family.Stint(0.0, 0.0, 1.0), family.Stint(0.0, 0.0, 3.0)
+    after = {1: family.Stint(0.1, 0.9, 2.0), 2: family.Stint(0.1, 0.0, 4.0)}
+    assert family.strain({1: spins, 2: sleeps}, after) == pytest.approx(1.1)
 
 
 def test_a_command_that_is_launched_ends_with_the_copy(tmp_path: Path) -> None:
