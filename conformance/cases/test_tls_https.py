@@ -21,12 +21,12 @@ from conformance.cases.browsing import (
     reflected,
     same,
 )
+from conformance.cases.echoing import several
 from conformance.cases.secure import ENDED, Handmade, announced, dropped, in_one_segment
 from conformance.target.site import BIG
 from conformance.target.view import Target
 from conformance.wire.http_requests import CHUNKED, CLOSE, chunks, cuts, head, request
 from conformance.wire.http_responses import read
-from conformance.wire.peer import Peer
 
 CLEAN = {"clean": "pass"}
 MANY = 40
@@ -205,11 +205,13 @@ def test_in_the_clear(target: Target) -> str:
 
 
 @contextmanager
-def served_to_others(target: Target) -> Iterator[Peer]:
-    """Somebody who has been here before, and is served afterwards as ever; a newcomer is, too."""
-    with target.connect() as peer:
-        greet(peer)
-        yield peer
-        greet(peer)
+def served_to_others(target: Target) -> Iterator[None]:
+    """Some who have been here before, in every process, are served afterwards as ever; a newcomer is, too."""
+    with several(target, 8) as peers:
+        for peer in peers:
+            greet(peer)
+        yield
+        for peer in peers:
+            greet(peer)
         with target.connect() as newcomer:
             greet(newcomer)

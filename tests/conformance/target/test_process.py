@@ -217,7 +217,10 @@ def test_a_process_that_never_waits_takes_up_a_processor_however_little_it_gets_
     for each in begun:
         each.kill()
         each.communicate()
-    assert 2.5 < family.strain(before, after) < 3.2
+    # Half of a processor is what cases ask for; what the machine below takes from all is nobody's wait.
+    *busy, idle = (family.strain({pid: before[pid]}, after) for pid in pids)
+    assert all(0.5 < share <= 1.0 for share in busy)
+    assert idle < 0.25
 
 
 def test_strain_of_threads_that_come_or_go_is_not_counted() -> None:
