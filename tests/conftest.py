@@ -4,6 +4,7 @@
 
 import gc
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,14 @@ settings.register_profile(
     max_examples=int(os.environ.get("TEST_EXAMPLES", "100")),
 )
 settings.load_profile("deterministic")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Whoever runs only the whole ones need not import files in which there is none."""
+    if config.option.markexpr != "whole" or not collection_path.match("test_*.py"):
+        return None
+    text = collection_path.read_text("utf-8")
+    return None if "whole" in text or "service" in text else True
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

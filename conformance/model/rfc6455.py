@@ -1,10 +1,10 @@
 """RFC 6455 as a server has to keep it: from the bytes behind the handshake to all that may come back.
 
 Where the RFC leaves room, a server has a `Policy`: it notices invalid UTF-8 with the byte, at the end of the
-frame or at the end of the message (8.1 says only that it must), and it may put up with lengths in more bytes
-than they need (5.2 forbids them to the sender). `runs` gives one `Run` for each policy; what was `Seen` has
-to fit one of them. Whether earlier messages are answered before a failure, and with which code it comes, the
-RFC only recommends (7.1.7), so a fit has a grade.
+frame or of the message, or when its application reads that (8.1 says only that it must), and it may put up
+with lengths in more bytes than they need (5.2 forbids them to the sender). `runs` gives one `Run` for each
+policy; what was `Seen` has to fit one of them. Whether earlier messages are answered before a failure, and
+with which code it comes, the RFC only recommends (7.1.7), so a fit has a grade.
 
 Nothing here knows sockets, times or segments: the same bytes have the same runs however they come.
 """
@@ -34,14 +34,16 @@ Message = tuple[int, bytes]
 
 @dataclass(frozen=True)
 class Policy:
-    """How a server uses the room that it has: `notices` invalid UTF-8 at a `byte`, `frame` or `message`."""
+    """How a server uses the room that it has: `notices` invalid UTF-8 at a `byte`, `frame` or `message`, or
+    as its `reader`, who may come when pings behind the message have been answered.
+    """
 
     notices: str = "byte"
     pads: bool = False
 
 
 STRICT = Policy()
-POLICIES = tuple(Policy(*each) for each in product(("byte", "frame", "message"), (False, True)))
+POLICIES = tuple(Policy(*each) for each in product(("byte", "frame", "message", "reader"), (False, True)))
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,16 @@ class End:
     codes: frozenset[int | None] = frozenset()
 
 
+UNREADABLE = End("failed", frozenset({INVALID}))
+"""How a text that is none ends a conversation (8.1)."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What a server owes: echoes and pongs, each kind in its order, and an end.
 
-    `rests`: the bytes end between two frames. `padded`: a length in too many bytes was put up with.
+    `rests`: the bytes end between two frames. `padded`: a length in too many bytes was put up with. `late`:
+    pings are answered that stand behind a failure.
     """
 
     messages: tuple[Message, ...]
@@ -68,6 +75,7 @@ class Run:
     end: End
     rests: bool = True
     padded: bool = False
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,6 +157,8 @@ class _Session:
     opcode: int | None = None
     payload: bytes = b""
     padded: bool = False
+    unread: bool = False
+    late: bool = False
 
     def take(self, frame: Frame) -> End | None:
         """What this frame ends, None when the conversation goes on."""
@@ -198,16 +208,18 @@ class _Session:
         self.opcode = frame.opcode or self.opcode
         self.payload += frame.body
         if self.opcode == TEXT and self.notices(frame.fin):
-            return End("failed", frozenset({INVALID}))
+            if self.policy.notices != "reader":
+                return UNREADABLE
+            self.unread = True
         if frame.fin:
-            self.messages.append((self.opcode or 0, self.payload))
+            self.messages += [] if self.unread else [(self.opcode or 0, self.payload)]
             self.opcode, self.payload = None, b""
         return None
 
     def notices(self, final: bool) -> bool:
         """Whether the text so far is wrong, and it is time to notice (8.1)."""
         good, between = scan(self.payload)
-        return (final or self.policy.notices != "message") and not (between if final else good)
+        return (final or self.policy.notices in {"byte", "frame"}) and not (between if final else good)
 
     def control(self, frame: Frame) -> End | None:
         """A ping, pong or Close."""
@@ -215,6 +227,7 @@ class _Session:
             return closing(frame.body)
         if frame.opcode == PING:
             self.pings.append(frame.body)
+            self.late |= self.unread
         return None
 
 
@@ -239,7 +252,8 @@ def run(stream: bytes, limit: int, policy: Policy = STRICT) -> Run:
         rests = frame.whole
         if end := session.take(frame):
             break
-    return Run(tuple(session.messages), tuple(session.pings), end or End("open"), rests, session.padded)
+    end = UNREADABLE if session.unread else end or End("open")
+    return Run(tuple(session.messages), tuple(session.pings), end, rests, session.padded, late=session.late)
 
 
 def runs(stream: bytes, limit: int) -> list[Run]:
@@ -265,9 +279,10 @@ class Seen:
         return int.from_bytes(self.close[:2], "big") if self.close else None
 
 
-GRADES = ("upheld", "unanswered", "served", "other-code", "no-error", "dropped")
-"""How well something fits, best first: `unanswered` are messages before a failure or Close, `served` is what
-came in too many bytes; the others say how a failure was told.
+GRADES = ("upheld", "unanswered", "late", "served", "other-code", "no-error", "dropped")
+"""How well something fits, best first: `unanswered` are messages before a failure or Close, `late` is one
+behind which pings were answered, `served` is what came in too many bytes; the others say how a failure was
+told.
 """
 
 
@@ -284,8 +299,12 @@ def fit(seen: Seen, due: Run) -> str | None:
     grade = _ending(seen, due)
     if grade is None:
         return None
-    partly = "unanswered" if len(seen.messages) < len(due.messages) else "upheld"
-    return max(grade, partly, "served" if due.padded else "upheld", key=GRADES.index)
+    flaws = {
+        "unanswered": len(seen.messages) < len(due.messages),
+        "late": due.late,
+        "served": due.padded,
+    }
+    return max(grade, *(flaw for flaw, there in flaws.items() if there), "upheld", key=GRADES.index)
 
 
 def _in_order(pongs: Sequence[bytes], pings: Sequence[bytes]) -> bool:

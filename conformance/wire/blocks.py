@@ -118,7 +118,7 @@ class _Reader:
     """A place in a stream of bits. What comes out of it is known to zlib; here only distances are read."""
 
     def __init__(self, data: bytes) -> None:
-        self.bits = "".join(f"{byte:08b}"[::-1] for byte in data)
+        self.bits = f"{int.from_bytes(data, 'little'):0{8 * len(data)}b}"[::-1]
         self.at = 0
 
     def distances(self) -> Iterator[int]:
@@ -151,12 +151,6 @@ class _Reader:
         self.at += size
         return symbol
 
-    def skip(self, size: int) -> None:
-        """Leave out bits, which must be there."""
-        self.at += size
-        if self.at > len(self.bits):
-            raise ValueError("the last block is not whole")
-
     def skip_stored(self) -> None:
         self.at += -self.at % 8
         size, check = self.number(16), self.number(16)
@@ -183,11 +177,20 @@ class _Reader:
     def references(self, literals: Sequence[int], distances: Sequence[int]) -> Iterator[int]:
         codes = _decoder(tuple(literals), END_OF_BLOCK + 1 + len(_LENGTH_BASE))
         far = _decoder(tuple(distances), len(_DISTANCE_BASE))
-        while (symbol := self.symbol(codes)) != END_OF_BLOCK:
-            if symbol > END_OF_BLOCK:
-                self.skip(_LENGTH_EXTRA[symbol - END_OF_BLOCK - 1])
-                index = self.symbol(far)
-                yield _DISTANCE_BASE[index] + self.number(_DISTANCE_EXTRA[index])
+        while (symbol := self.beyond_literals(codes)) != END_OF_BLOCK:
+            self.at += _LENGTH_EXTRA[symbol - END_OF_BLOCK - 1]
+            index = self.symbol(far)
+            yield _DISTANCE_BASE[index] + self.number(_DISTANCE_EXTRA[index])
+
+    def beyond_literals(self, code: "_Decoder") -> int:
+        """The next symbol that is no byte; most are bytes, so none of them costs a call."""
+        bits, at, seen, symbol = self.bits, self.at, code.seen, 0
+        while symbol < END_OF_BLOCK:
+            ahead = bits[at : at + _GLANCE]
+            symbol, size = seen.get(ahead) or code.read(ahead, bits[at : at + 15])
+            at += size
+        self.at = at
+        return symbol
 
 
 class _Decoder:

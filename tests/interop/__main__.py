@@ -7,14 +7,15 @@ server that is not installed is named, and changes nothing.
 
 By default the independent servers meet every section but those about processes, which take minutes for each
 server; servers of others that have no commands, and that fail no more than a few cases by chance, meet the
-sections of their services. With --all, or for servers that are named, it is every section, and all servers of
-others are judged.
+sections of their services, but for cases of much volume. With --all, or for servers that are named, it is
+every section, and all servers of others are judged.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Container, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,9 @@ PATIENCE = 1800
 EXPECTED = ("pass", "weak", "info", "deviation", "unsupported", "inconclusive")
 PROCESSES = ("lifecycle/*", "timer/*")
 """Cases that take long, since each has a copy of the server for itself."""
+
+VOLUME = ("websocket/chop/*", "websocket/cost/*")
+"""Cases that need seconds of a processor for each server."""
 
 EVERYTHING = "*"
 
@@ -56,19 +60,26 @@ class Outcome:
     @property
     def differences(self) -> list[str]:
         """Whatever is not as it should be."""
-        strange = [
-            f"{verdict} {name} {self.seen.get(name, '')}".rstrip()
-            for name, verdict in self.verdicts.items()
-            if verdict not in EXPECTED and not (verdict == "fixed" and name in self.server.at_times)
-        ]
-        empty = ["no case passed"] if self.verdicts and "pass" not in self.verdicts.values() else []
-        return strange + empty
+        return differences(self.verdicts, self.seen, self.server.at_times)
 
     @property
     def row(self) -> tuple[str, ...]:
         """Its line of the table."""
         counts = [str(list(self.verdicts.values()).count(verdict) or "·") for verdict in COLUMNS]
         return (self.server.name, self.version, *counts, str(len(self.differences) or "·"))
+
+
+def differences(
+    verdicts: Mapping[str, str], seen: Mapping[str, str], at_times: Container[str] = ()
+) -> list[str]:
+    """Whatever is not as it should be: a verdict on a case, and what it saw. Cases of `at_times` may fail."""
+    strange = [
+        f"{verdict} {name} {seen.get(name, '')}".rstrip()
+        for name, verdict in verdicts.items()
+        if verdict not in EXPECTED and not (verdict == "fixed" and name in at_times)
+    ]
+    empty = ["no case passed"] if verdicts and "pass" not in verdicts.values() else []
+    return strange + empty
 
 
 def main() -> int:
@@ -149,7 +160,8 @@ def selection(server: Server, options: argparse.Namespace) -> list[str]:
     if options.whole:
         return [f"--skip={glob}" for glob in server.elsewhere]
     if server.is_quick:
-        return [f"--only={service}/*" for service in server.described["endpoints"]]
+        sections = [f"--only={service}/*" for service in server.described["endpoints"]]
+        return sections + [f"--skip={glob}" for glob in VOLUME]
     return [f"--skip={glob}" for glob in PROCESSES]
 
 

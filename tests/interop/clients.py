@@ -1,26 +1,25 @@
 """`python -m tests.interop.clients`: run the suite against correct clients of others, and expect nothing.
 
 Each may be *unsupported*, or deviate where its client file says so; a SHOULD that is broken is counted apart.
-Every other verdict is a difference, and so is a deviation that has gone: exit status 1. A client that is not
-installed is named, and changes nothing.
+Every other verdict is a difference, and so is a deviation that has gone, unless its reason begins with "at
+times": exit status 1. A client that is not installed is named, and changes nothing.
 """
 
 import argparse
 import subprocess
 import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.interop.__main__ import judged
-from tests.interop.servers import FIXTURES, Missing, Version, node, package
+from tests.interop.__main__ import differences, judged
+from tests.interop.servers import FIXTURES, Missing, Version, by_chance, node, package
 
 ROOT = FIXTURES.parent
 CONFORMANCE = Path(sys.executable).with_name("conformance")
 PATIENCE = 300
 """Seconds after which a run of the suite hangs."""
-
-EXPECTED = ("pass", "weak", "info", "deviation", "unsupported", "inconclusive")
 
 VERSIONS: dict[str, Version] = {
     "aiohttp": package("aiohttp"),
@@ -43,13 +42,8 @@ class Outcome:
     @property
     def differences(self) -> list[str]:
         """Whatever is not as it should be."""
-        strange = [
-            f"{verdict} {case} {self.seen.get(case, '')}".rstrip()
-            for case, verdict in self.verdicts.items()
-            if verdict not in EXPECTED
-        ]
-        idle = bool(self.verdicts) and "pass" not in self.verdicts.values()
-        return strange + (["no case passed"] if idle else [])
+        described = tomllib.loads((FIXTURES / "clients" / self.name / "client.toml").read_text("utf-8"))
+        return differences(self.verdicts, self.seen, by_chance(described))
 
     def line(self) -> str:
         """How it went."""

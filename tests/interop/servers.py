@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -63,9 +63,8 @@ class Server:
 
     @property
     def at_times(self) -> set[str]:
-        """The cases that it fails by chance: their deviation may have gone."""
-        deviations = self.described.get("deviations", {})
-        return {name for name, reason in deviations.items() if reason.startswith("at times")}
+        """The cases that it fails by chance."""
+        return by_chance(self.described)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -75,6 +74,14 @@ class Server:
     def version(self) -> str:
         """The server's version, everything that it needs being installed. Raises Missing."""
         return VERSIONS[self.target.parent.name](self.target.parent)
+
+
+def by_chance(described: Mapping[str, Any]) -> set[str]:
+    """The cases that somebody fails by chance, as a target or client file says: their deviation may have
+    gone.
+    """
+    deviations = described.get("deviations", {})
+    return {name for name, reason in deviations.items() if reason.startswith("at times")}
 
 
 def servers() -> list[Server]:

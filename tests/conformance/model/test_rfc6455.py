@@ -93,10 +93,18 @@ def test_late_validators_may_answer_what_comes_in_between() -> None:
     }
 
 
+def test_a_reader_notices_later_than_pings_are_answered_and_reads_no_message_behind() -> None:
+    stream = GOOD + encode(TEXT, b"\xff") + encode(PING, b"p") + GOOD + NORMAL
+    last = runs(stream, LIMIT)[-1]
+    assert (last.messages, last.pings, last.end) == (ECHO, (b"p",), failed(1007))
+    assert [each.late for each in runs(stream, LIMIT)] == [False, True]
+
+
 ECHO = ((TEXT, b"good"),)
 GOOD = encode(TEXT, b"good")
 BAD = GOOD + encode(3)
-CLOSED_1002 = close_payload(1002)
+CLOSED_1002, CLOSED_1007 = close_payload(1002), close_payload(1007)
+UNREADABLE = encode(TEXT, b"\xff") + encode(PING, b"p") + GOOD
 
 
 @pytest.mark.parametrize(
@@ -125,6 +133,11 @@ CLOSED_1002 = close_payload(1002)
         (encode(TEXT, b"good", length_bytes=2), Seen(ECHO), "served"),
         (encode(PING, b"p", length_bytes=8), Seen((), (b"p",)), "served"),
         (encode(PING, bytes(126)), Seen((), (bytes(126),)), None),
+        (UNREADABLE, Seen((), (), CLOSED_1007, True), "upheld"),
+        (UNREADABLE, Seen((), (b"p",), CLOSED_1007, True), "late"),
+        (UNREADABLE, Seen((), (b"p", b"q"), CLOSED_1007, True), None),
+        (UNREADABLE, Seen(ECHO, (b"p",), CLOSED_1007, True), None),
+        (UNREADABLE, Seen((), (b"p",)), None),
     ],
 )
 def test_what_fits(stream: bytes, seen: Seen, grade: str | None) -> None:
