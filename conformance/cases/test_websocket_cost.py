@@ -32,6 +32,9 @@ PATIENCE = 30.0
 ATTEMPTS = 3
 """A busy machine may spoil a measurement, never make a good one."""
 
+CLEAR = 4
+"""In the same terms, what no busy machine is to blame for: it need not be measured again."""
+
 
 Stream = Callable[[int], tuple[list[bytes], Message]]
 """From a size to what is sent, and the message that it is."""
@@ -47,6 +50,8 @@ def linear(target: Target, stream: Stream, size: int) -> str:
         figures = f"{one:.2f} s, and {many:.2f} s for as much in {PARTS} messages"
         if one <= TOLERANCE * many + NEGLIGIBLE:
             return Observation("linear", figures)
+        if one > CLEAR * many + NEGLIGIBLE:
+            break
     return Observation("superlinear", figures)
 
 
