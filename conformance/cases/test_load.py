@@ -4,6 +4,7 @@ Figures have no right answer, so they are *info*; that every reply is right, tha
 bounded and that nobody is held up have one. `conformance.load` makes the load.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from conformance.case import Inconclusive, Violation, case
@@ -34,6 +35,9 @@ CHURN = 500
 
 SPARE = 8 * 1024 * 1024
 """Bytes that processes may gain without being told a leak: allocators keep what they had."""
+
+TURNS = 3
+"""So many times in a row a leak is seen."""
 
 SPARE_DESCRIPTORS = 8
 
@@ -178,9 +182,7 @@ def test_churn_descriptors(target: Target) -> str:
 def test_churn_memory(target: Target) -> str:
     """Five hundred connections that come, say something and go leave no memory behind."""
     churn(target)
-    before = memory(target)
-    churn(target)
-    return bounded(target, before, f"{CHURN} connections")
+    return bounded(target, lambda: churn(target), f"{CHURN} connections")
 
 
 def churn(target: Target) -> None:
@@ -192,20 +194,24 @@ def churn(target: Target) -> None:
             (Peer.reset if number % 2 else Peer.close)(peer)
 
 
-def bounded(target: Target, before: int, what: str) -> str:
-    """Memory has not grown by more than may be called chance. Raises Violation `leaks-memory`."""
-    if (gained := memory(target) - before) > SPARE:
-        raise Violation("leaks-memory", f"{gained >> 20} MiB more after {what}")
-    return "bounded"
+def bounded(target: Target, work: Callable[[], object], what: str) -> str:
+    """Memory does not grow with this work by more than may be called chance: a collector may be late once,
+    what is lost is lost every time. Raises Violation `leaks-memory`.
+    """
+    for _ in range(TURNS):
+        before = memory(target)
+        work()
+        if (gained := memory(target) - before) <= SPARE:
+            return "bounded"
+    raise Violation("leaks-memory", f"{gained >> 20} MiB more after {what}, {TURNS} times in a row")
 
 
 @case("load/messages/memory", service="text", requirements=("LOAD-004",), accept=BOUNDED, needs=("process",))
 def test_messages_memory(target: Target) -> str:
     """Forty thousand messages leave no memory behind."""
     load(target, echoes(text.encode, 20, 20, pipeline=PIPELINE))
-    before = memory(target)
-    load(target, echoes(text.encode, 20, 125, pipeline=PIPELINE))
-    return bounded(target, before, f"{20 * 125 * PIPELINE} messages")
+    stream = echoes(text.encode, 20, 125, pipeline=PIPELINE)
+    return bounded(target, lambda: load(target, stream), f"{20 * 125 * PIPELINE} messages")
 
 
 @case("load/slow/readers", service="text", requirements=("FLOW-002",), accept=SERVED)

@@ -6,9 +6,9 @@ difference, and so is a deviation that has gone, unless its reason begins with "
 server that is not installed is named, and changes nothing.
 
 By default the independent servers meet every section but those about processes, which take minutes for each
-server; servers of others that have no commands, and that fail no more than a few cases by chance, meet the
-sections of their services, but for cases of much volume. With --all, or for servers that are named, it is
-every section, and all servers of others are judged.
+server; servers of others that have no commands, that fail no more than a few cases by chance, and whose
+library is not another one's as well, meet the sections of their services, but for cases of much volume. With
+--all, or for servers that are named, it is every section, and all servers of others are judged.
 """
 
 import argparse
@@ -89,7 +89,7 @@ def main() -> int:
     if unknown := set(options.server) - known.keys():
         print(f"interop: no server {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    usual = [name for name, server in known.items() if server.is_ours or is_usual(server)]
+    usual = [name for name, server in known.items() if server.is_usual]
     named = options.server or (list(known) if options.all else usual)
     options.whole = bool(options.all or options.server)
     chosen = sorted(
@@ -103,11 +103,6 @@ def main() -> int:
     for outcome in outcomes:  # once more, where whoever reads the end of a long log finds them
         complain(outcome)
     return max(int(bool(each.differences)) for each in outcomes)
-
-
-def is_usual(server: Server) -> bool:
-    """Whether a server of others is judged by default: it takes seconds, and tells."""
-    return server.is_quick and not server.is_fickle
 
 
 def arguments() -> argparse.Namespace:

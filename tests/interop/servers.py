@@ -17,6 +17,9 @@ from conformance.contract import SERVICES
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FOLDERS = ("independent", "third-party")
+TWINS = {"ws": "node", "node-http": "node", "hypercorn-http": "uvicorn-http"}
+"""Servers whose protocol is the library of one that is judged by default: ws, the http of Node, and h11."""
+
 FEW = 3
 """So many cases may a server fail by chance, and still be judged by default."""
 
@@ -49,6 +52,11 @@ class Server:
     def is_quick(self) -> bool:
         """Whether it has no commands, and so no lifecycle to wait for."""
         return "commands" not in self.described["process"]
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is judged by default: it takes seconds, and tells what no other one does."""
+        return self.is_ours or (self.is_quick and not self.is_fickle and self.name not in TWINS)
 
     @property
     def is_fickle(self) -> bool:
