@@ -7,8 +7,8 @@ server that is not installed is named, and changes nothing.
 
 By default the independent servers meet every section but those about processes, which take minutes for each
 server; servers of others that have no commands, that fail no more than a few cases by chance, and whose
-library is not another one's as well, meet the sections of their services, but for cases of much volume. With
---all, or for servers that are named, it is every section, and all servers of others are judged.
+library is not another one's as well, meet the sections of their services. Cases of much volume are left out.
+With --all, or for servers that are named, it is every case, and all servers of others are judged.
 """
 
 import argparse
@@ -31,7 +31,7 @@ EXPECTED = ("pass", "weak", "info", "deviation", "unsupported", "inconclusive")
 PROCESSES = ("lifecycle/*", "timer/*")
 """Cases that take long, since each has a copy of the server for itself."""
 
-VOLUME = ("websocket/chop/*", "websocket/cost/*")
+VOLUME = ("websocket/chop/*", "websocket/cost/*", "websocket/size/round-trips-*")
 """Cases that need seconds of a processor for each server."""
 
 EVERYTHING = "*"
@@ -157,7 +157,7 @@ def selection(server: Server, options: argparse.Namespace) -> list[str]:
     if server.is_quick:
         sections = [f"--only={service}/*" for service in server.described["endpoints"]]
         return sections + [f"--skip={glob}" for glob in VOLUME]
-    return [f"--skip={glob}" for glob in PROCESSES]
+    return [f"--skip={glob}" for glob in (*PROCESSES, *VOLUME)]
 
 
 def report(outcome: Outcome) -> Outcome:
