@@ -17,8 +17,13 @@ from conformance.contract import SERVICES
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FOLDERS = ("independent", "third-party")
-TWINS = {"ws": "node", "node-http": "node", "hypercorn-http": "uvicorn-http"}
-"""Servers whose protocol is the library of one that is judged by default: ws, the http of Node, and h11."""
+TWINS = {
+    "ws": "node",
+    "node-http": "node",
+    "uvicorn-httptools": "aiohttp-http",
+    "hypercorn-http": "uvicorn-http",
+}
+"""Servers whose protocol is the library of one that is judged by default: ws, Node's http, llhttp, h11."""
 
 FEW = 3
 """So many cases may a server fail by chance, and still be judged by default."""
