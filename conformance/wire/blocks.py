@@ -144,11 +144,14 @@ class _Reader:
         self.at += size
         return int(bits[::-1], 2) if size else 0
 
-    def symbol(self, code: "_Decoder") -> int:
-        """The next symbol of a code."""
-        ahead = self.bits[self.at : self.at + _GLANCE]
-        symbol, size = code.seen.get(ahead) or code.read(ahead, self.bits[self.at : self.at + 15])
-        self.at += size
+    def symbol(self, code: "_Decoder", least: int = 0) -> int:
+        """The next symbol of a code that is no lower; most are bytes, and leaving one out costs no call."""
+        bits, at, seen, symbol = self.bits, self.at, code.seen, -1
+        while symbol < least:
+            ahead = bits[at : at + _GLANCE]
+            symbol, size = seen.get(ahead) or code.read(ahead, bits[at : at + 15])
+            at += size
+        self.at = at
         return symbol
 
     def skip_stored(self) -> None:
@@ -177,20 +180,10 @@ class _Reader:
     def references(self, literals: Sequence[int], distances: Sequence[int]) -> Iterator[int]:
         codes = _decoder(tuple(literals), END_OF_BLOCK + 1 + len(_LENGTH_BASE))
         far = _decoder(tuple(distances), len(_DISTANCE_BASE))
-        while (symbol := self.beyond_literals(codes)) != END_OF_BLOCK:
+        while (symbol := self.symbol(codes, END_OF_BLOCK)) != END_OF_BLOCK:
             self.at += _LENGTH_EXTRA[symbol - END_OF_BLOCK - 1]
             index = self.symbol(far)
             yield _DISTANCE_BASE[index] + self.number(_DISTANCE_EXTRA[index])
-
-    def beyond_literals(self, code: "_Decoder") -> int:
-        """The next symbol that is no byte; most are bytes, so none of them costs a call."""
-        bits, at, seen, symbol = self.bits, self.at, code.seen, 0
-        while symbol < END_OF_BLOCK:
-            ahead = bits[at : at + _GLANCE]
-            symbol, size = seen.get(ahead) or code.read(ahead, bits[at : at + 15])
-            at += size
-        self.at = at
-        return symbol
 
 
 class _Decoder:

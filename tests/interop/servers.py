@@ -17,12 +17,7 @@ from conformance.contract import SERVICES
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FOLDERS = ("independent", "third-party")
-TWINS = {
-    "ws": "node",
-    "node-http": "node",
-    "uvicorn-httptools": "aiohttp-http",
-    "hypercorn-http": "uvicorn-http",
-}
+TWINS = frozenset({"ws", "node-http", "uvicorn-httptools", "hypercorn-http"})
 """Servers whose protocol is the library of one that is judged by default: ws, Node's http, llhttp, h11."""
 
 FEW = 3
