@@ -6,12 +6,14 @@ what it asked for: reading stops, so that nothing queues without bound, and noth
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from time import monotonic, time
 from typing import Any
 
+from refworker.callbacks import Function
 from refworker.protocols.base import Signal
 from refworker.protocols.http import Response, Upgrade, Wait
+from refworker.protocols.http.conversation import OVER, PUSH
 from refworker.protocols.http.dates import http_date
 from refworker.sender import ESTABLISHED
 from refworker.switch import UNANSWERED, Switching
@@ -27,13 +29,15 @@ def clock() -> Callable[[], bytes]:
     """A function that gives the time as a Date field has it, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110
     section 6.6.1). It makes the text once a second.
     """
-    second, text = 0, b""
+    begin = end = 0
+    text = b""
 
     def read() -> bytes:
-        nonlocal second, text
-        if not second <= time() < second + 1:  # a clock may be set back
-            second = int(time())
-            text = http_date(second).encode()
+        nonlocal begin, end, text
+        if not begin <= time() < end:  # a clock may be set back
+            begin = int(time())
+            end = begin + 1
+            text = http_date(begin).encode()
         return text
 
     return read
@@ -43,6 +47,9 @@ class Answering(Switching):
     """The part of a connection that is about answers; other protocols have none."""
 
     __slots__ = ()
+
+    draining: bool
+    _on_message: Function | None
 
     date = staticmethod(clock())
     moment = staticmethod(monotonic)
@@ -95,6 +102,30 @@ class Answering(Switching):
             self.on_message = self.on_websocket_message
             self._change(self._codec.upgraded())  # type: ignore[attr-defined]
 
+    def _exchange(self, chunk: bytes) -> None:
+        """Requests of the usual sort first; `_handle` sees to what is left."""
+        codec: Any = self._codec
+        if self.draining or self._silent or not codec.begin(chunk):
+            return self._handle(codec.feed(chunk), chunk)
+        room = self._batch = self.room = []
+        try:
+            while (result := codec.serve(room)) is not OVER:
+                if result is PUSH:
+                    self._push_batch()
+                elif result is not None:
+                    self._took(result)
+                if self._stalled or codec.owes is not None:
+                    break
+        except Exception:
+            self._message_failed()
+        self._count(codec.served)
+        if self._stalled:
+            self._keep(codec.rest(), 0, chunk)
+        elif not codec.is_over():
+            return self._handle(codec.rest(), chunk)
+        self._flush()
+        return self._when_handled() if self._asked else None
+
     def _took(self, result: Any) -> None:
         """What the handler of a message returned."""
         if not self._codec.owes:
@@ -117,6 +148,18 @@ class Answering(Switching):
         if words is not None:
             self._write(words)
         return words is not None
+
+    def _handle(self, items: Iterable[Any], chunk: bytes) -> None:
+        """Handle items until one stalls the connection, then write; the connection knows how."""
+        raise NotImplementedError
+
+    def _count(self, messages: int) -> None:
+        """So many are handled; the connection knows how."""
+        raise NotImplementedError
+
+    def _when_handled(self) -> None:
+        """What has waited until no handler is at work; the connection knows how."""
+        raise NotImplementedError
 
     def _failed(self, what: str) -> bool:
         """Say so, and end the connection, unless there is an answer; the connection knows how."""

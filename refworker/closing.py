@@ -79,6 +79,7 @@ class Closing(Manners):
         for, and so is the first word of a new client, for `first_word_timeout` (LIFE-068, LIFE-069).
         """
         self.draining = self._asked = True
+        self.room = None
         if self._transport and self.status is Status.INITIAL:  # a handshake is under way
             self._deadline(self.first_word_timeout, self._unmade)
         self._leave()
@@ -158,7 +159,7 @@ class Closing(Manners):
         self._stalled |= ENDED
         self._asked = True
         self.status = status
-        self._room = None
+        self.room = None
         self._farewell = bool(farewell)
         self._patient = self._codec.patient and not failed
         if last or farewell:
@@ -228,7 +229,7 @@ class Closing(Manners):
         statistics.living.pop(self.real_id, None)
         began, self.status = self.status, CLOSED
         self._stalled |= ENDED
-        self._room = None
+        self.room = None
         self._kept()
         self._let_go()
         self._backlog.clear()

@@ -131,6 +131,8 @@ class TcpConnection(Closing, asyncio.Protocol):
             self.heard = monotonic()
         if self._stalled:
             self._hold(data)
+        elif self._codec.paced:
+            self._exchange(data)
         else:
             self._handle(self._codec.feed(data), data)
 
@@ -171,10 +173,10 @@ class TcpConnection(Closing, asyncio.Protocol):
 
     def _handle(self, items: Iterable[Any], chunk: bytes = b"", start: int = 0) -> None:
         """Handle items from `start` on until one stalls the connection, never in a handler; then write."""
-        batch: list[bytes] = []
-        self._batch = batch
+        if self._batch is None:  # else `_exchange` has begun one
+            self._batch = []
         if not self._congested and not self._silent and self.status is ESTABLISHED:
-            self._room = batch
+            self.room = self._batch
         handled, signals = start, 0
         try:
             for item in islice(items, start, None) if start else items:
@@ -190,12 +192,16 @@ class TcpConnection(Closing, asyncio.Protocol):
             self._message_failed()
         if self._stalled:
             self._keep(items, handled, chunk)
-        statistics.messages += (messages := handled - start - signals)
-        if self._watch and messages:
-            self.heard = monotonic()
+        self._count(handled - start - signals)
         self._flush()
         if self._asked:
             self._when_handled()
+
+    def _count(self, messages: int) -> None:
+        """So many are handled."""
+        statistics.messages += messages
+        if self._watch and messages:
+            self.heard = monotonic()
 
     def _when_handled(self) -> None:
         """What has waited until no handler is at work: the end, or another protocol."""
@@ -311,6 +317,7 @@ class TcpConnection(Closing, asyncio.Protocol):
     def pause_recv(self) -> None:
         """Deliver no message until `resume_recv`, not even one that has arrived already (FLOW-007)."""
         self._stalled |= PAUSED
+        self.room = None  # what is sent meanwhile has another look at that
 
     def resume_recv(self) -> None:
         """Deliver what has waited, in order, and go on."""

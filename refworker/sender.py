@@ -13,11 +13,8 @@ from typing import Any, ClassVar
 
 from refworker.callbacks import ConnectionCallbacks, logger
 from refworker.endpoints import Endpoints
-from refworker.protocols.base import Codec, as_bytes
+from refworker.protocols.base import LARGE, MANY, Codec, as_bytes
 from refworker.status import SEND_FAIL, Status, statistics
-
-LARGE, MANY = 4096, 256
-"""So many bytes of one reply, or so many replies, are written though more messages wait in the chunk."""
 
 ESTABLISHED, CLOSED = Status.ESTABLISHED, Status.CLOSED  # looked up for every message
 
@@ -26,8 +23,8 @@ class Sender(ConnectionCallbacks, Endpoints):
     """What a connection says, on its way to the transport."""
 
     __slots__ = (
-        "_batch", "_codec", "_congested", "_pushed", "_room", "_silent", "_simple", "_suffix", "_transport",
-        "_waiting", "id", "max_send_buffer_size", "status",
+        "_batch", "_codec", "_congested", "_pushed", "_silent", "_simple", "_suffix", "_transport",
+        "_waiting", "id", "max_send_buffer_size", "room", "status",
     )  # fmt: skip
 
     default_max_send_buffer_size: ClassVar[int] = 1024 * 1024
@@ -51,12 +48,13 @@ class Sender(ConnectionCallbacks, Endpoints):
         self._codec = codec
         self._simple = codec.suffix is not None
         self._suffix = codec.suffix or b""
-        self._room: list[bytes] | None = None  # the batch, while nothing speaks against appending to it
+        self.room: list[bytes] | None = None
+        """The batch, while nothing speaks against appending to it."""
 
     def pause_writing(self) -> None:
         """The send buffer is not empty any more."""
         self._congested = True
-        self._room = None
+        self.room = None
 
     def resume_writing(self) -> None:
         """The send buffer is empty again."""
@@ -93,7 +91,7 @@ class Sender(ConnectionCallbacks, Endpoints):
         """Write what is queued, then FIN; a connection that does not stand yet does so later."""
         if self._batch:
             self._push_batch()
-        self._silent, self._simple, self._room = True, False, None  # no batch can be merely bytes any more
+        self._silent, self._simple, self.room = True, False, None  # no batch can be merely bytes any more
         if self._transport:
             try:
                 self._transport.write_eof()
@@ -107,7 +105,7 @@ class Sender(ConnectionCallbacks, Endpoints):
         connection is closing, the send buffer is full (`max_send_buffer_size`, FLOW-002), or the message
         cannot be encoded (the log says why).
         """
-        batch = self._room
+        batch = self.room
         if batch is None or raw:
             return self._send_framed(message, raw)
         if not self._simple or type(message) is not bytes:
@@ -173,7 +171,7 @@ class Sender(ConnectionCallbacks, Endpoints):
     def _flush(self) -> None:
         """Write the batch and leave batching."""
         batch = self._batch
-        self._batch = self._room = None
+        self._batch = self.room = None
         if batch and self.status is not CLOSED:
             suffix = self._suffix
             data = suffix.join(batch) + suffix

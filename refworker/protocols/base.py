@@ -27,6 +27,9 @@ MAX_PACKAGE_SIZE = 10 * 1024 * 1024
 with one header.
 """
 
+LARGE, MANY = 4096, 256
+"""So many bytes of one reply, or so many replies, are written though more messages wait in the chunk."""
+
 
 class Signal:
     """What a codec says beside messages."""
@@ -74,7 +77,9 @@ class Codec(Protocol):
     suffix: ClassVar[bytes | None]
     """Where a message's payload and these bytes are all that `encode` makes; None where it does more."""
     paced: ClassVar[bool]
-    """Whether nothing is read while the peer has not taken what it asked for."""
+    """Whether it is one of questions and answers: nothing is read while the peer has not taken what it asked
+    for, and `begin`, `serve` and `rest` do what `feed` does, in less time.
+    """
 
     @property
     def owes(self) -> object:

@@ -11,7 +11,7 @@ Nothing here knows the time: the connection says it.
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-from refworker.protocols.base import MAX_PACKAGE_SIZE, Close, Codec, Signal
+from refworker.protocols.base import LARGE, MANY, MAX_PACKAGE_SIZE, Close, Codec, Signal
 from refworker.protocols.http.framing import (
     CHUNKS,
     END,
@@ -19,17 +19,18 @@ from refworker.protocols.http.framing import (
     INTERIM,
     WHOLE,
     answer,
+    known_answer,
     piece,
     piece_of,
     short_answer,
 )
 from refworker.protocols.http.grammar import PLAIN, Fields, Refused
-from refworker.protocols.http.heads import METHODS, SLASH, Head, read_head
+from refworker.protocols.http.heads import METHODS, Head, read_head
 from refworker.protocols.http.intake import WAIT, Host, Intake
 from refworker.protocols.http.limits import Limits
 from refworker.protocols.http.manner import KNOWN
 from refworker.protocols.http.pieces import HeadInPieces
-from refworker.protocols.http.request import Bare, Request
+from refworker.protocols.http.request import Bare, Parts, Request
 from refworker.protocols.http.response import Chunk, File, Response
 
 
@@ -39,9 +40,14 @@ class Upgrade(Signal):
     __slots__ = ()
 
 
+OVER, PUSH = Signal(), Signal()
+"""What `serve` gives where there is no result: it goes no further; what it has said is enough for a write."""
+
 DEFAULTS = Limits()
 UPGRADE = Upgrade()
 find_usual = PLAIN.match
+USUAL = {written: name for written, name in METHODS.items() if name != "HEAD"}
+"""Methods whose answers have the body that the application gives."""
 PLAIN_TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 MISTAKE = Response(500, PLAIN_TEXT, "the service made a mistake\n")
 
@@ -49,7 +55,7 @@ MISTAKE = Response(500, PLAIN_TEXT, "the service made a mistake\n")
 class HttpServer(Intake):
     """Messages are `Request`; what is sent is a `Response`, a `Chunk`, an event, or whatever makes a body."""
 
-    __slots__ = ("_fresh", "_last", "_pieces", "_recent", "_websocket", "on_answer")
+    __slots__ = ("_fresh", "_last", "_pieces", "_same", "_websocket", "on_answer", "served")
     name: ClassVar[str] = "HTTP"
     suffix: ClassVar[bytes | None] = None
     alike: ClassVar[bool] = False
@@ -70,8 +76,10 @@ class HttpServer(Intake):
         self._websocket = websocket
         self._data, self._position = b"", 0  # the chunk, and how far it is read
         self._pieces: HeadInPieces | None = None  # a head that is not whole yet
-        self._last: bytes | None = None  # the head before, since clients repeat themselves
-        self._recent: Head | None = None  # what it says, where that was asked for
+        self._last: Head | None = None  # the head before, since clients repeat themselves
+        self._same: Parts | None = None  # of one of the usual sort
+        self.served = 0
+        """Requests that were handled since `begin`."""
         self._head = self._reader = self._taker = None
         self._spent, self._unsaid = 0.0, False
         self.owes = self.request = self.on_end = None
@@ -87,11 +95,56 @@ class HttpServer(Intake):
     def feed(self, data: bytes) -> Iterator[Any]:
         """The requests that `data` completes, each when the one before it is answered."""
         self._data, self._position = data, 0
+        return self.rest(WAIT)
+
+    def begin(self, data: bytes) -> bool:
+        """A chunk for `serve`, and `rest` behind that; whether it is: nothing is under way."""
+        self._data, self._position, self.served, self._fresh = data, 0, 0, False
+        return not (self._reader or self._pieces or self.owes)
+
+    def serve(self, room: list[bytes]) -> Any:
+        """Answer requests of the usual sort into `room`, as long as the handler gives what was answered in
+        this second before. Gives its first result of another sort; `PUSH`, where the room is full; `OVER`,
+        where the next request is for `rest`. One loop on purpose: calls are most of what a request costs.
+        """
+        host, data, position, same = self._host, self._data, self._position, self._same
+        size, surely, date = len(data), self._limits.surely, host.date()
+        if self._closing:
+            return OVER
+        while position < size and (ask := host._on_message) is not None:
+            if same is None or not data.startswith(same[0], position):
+                if (match := find_usual(data, position)) is None:
+                    return OVER
+                raw, method, target, authority = match.group(0, 1, 2, 3)
+                name, manner = USUAL.get(method), KNOWN.get(authority)
+                if name is None or manner is None or len(raw) > surely:
+                    return OVER
+                self._same = same = raw, name, target.decode(), manner
+            self._position = position = position + len(same[0])
+            self.owes = self.request = request = Bare(same, self)
+            result = ask(host, request)
+            self.served += 1
+            if host.room is not room or self.owes is not request or self.on_answer:
+                return result
+            if (words := known_answer(result, date)) is None:
+                return result
+            self.owes = self.request = None
+            room.append(words)
+            if len(words) > LARGE or len(room) >= MANY:
+                return PUSH
+        return OVER
+
+    def is_over(self) -> bool:
+        """Whether all of the chunk is read, and answered, and the connection goes on."""
+        if self._position < len(self._data) or self.owes is not None or self._closing:
+            return False
+        self.since = self._host.moment()
+        return True
+
+    def rest(self, item: Any = None) -> Iterator[Any]:
+        """What is left of the chunk behind this; None: behind a request that may be unanswered."""
         try:
-            while self._position < len(self._data) and (item := self._next()) is not None:
-                yield item
-                if item is UPGRADE:
-                    return
+            while item is not UPGRADE:
                 if self.owes is not None and item is not WAIT:
                     self._waiting = True
                     yield WAIT
@@ -99,6 +152,9 @@ class HttpServer(Intake):
                 if self._closing and self.owes is None:
                     yield Close()
                     return
+                if self._position == len(self._data) or (item := self._next()) is None:
+                    break
+                yield item
         except Refused as refused:
             yield self._refusal(refused)
         if not (self._reader or self._pieces):
@@ -108,30 +164,10 @@ class HttpServer(Intake):
         """The next item, None where more bytes are needed. Raises Refused."""
         if self._reader or self._pieces:
             return self._go_on_reading()
-        data, start, last = self._data, self._position, self._last
-        if last is not None and data.startswith(last, start):
-            return self._next_same(last)
-        match = find_usual(data, start)
-        if match is None:
-            return self._next_unusual()
-        raw, method, target, host = match.group(0, 1, 2, 3)
-        name, manner = METHODS.get(method), KNOWN.get(host)
-        if name is None or manner is None or target[0] != SLASH or len(raw) > self._limits.surely:
-            return self._next_unusual()
-        self._last, self._recent = raw, None
-        self._position, self._fresh = start + len(raw), False
-        self.owes = self.request = request = Bare(raw, name, target.decode(), manner, self)
-        return request
-
-    def _next_same(self, last: bytes) -> Any:
-        """Of the same head once more: what it says is shared."""
-        self._position += len(last)
-        head = self._recent = self._recent or read_head(last, self._limits)
-        return self._begin(head)
-
-    def _next_unusual(self) -> Any:
-        """Of a head of another sort, or one that is not all here."""
         data, start = self._data, self._position
+        if self._last is not None and data.startswith(self._last.raw, start):
+            self._position = start + len(self._last.raw)
+            return self._begin(self._last)
         if data.startswith(b"\r\n", start):  # one empty line (RFC 9112 section 2.2)
             start += 2
         end = data.find(b"\r\n\r\n", start) + 4
@@ -140,9 +176,14 @@ class HttpServer(Intake):
             self.since = self._host.moment()
             return self._read_pieces(self._pieces)
         self._position = end
-        self._last = data[start:end]
-        head = self._recent = read_head(self._last, self._limits)
-        return self._begin(head)
+        self._last = read_head(data[start:end], self._limits)
+        return self._begin(self._last)
+
+    def head_of(self, request: Bare) -> Head:
+        """All of the head that a request is made of; of those that repeat it, it is one."""
+        if self._last is None or self._last.raw is not request.raw:
+            self._last = Head(request.raw, request.method, request.target, request.manner)
+        return self._last
 
     def _go_on_reading(self) -> Any:
         """The rest of what has begun in another chunk."""

@@ -88,7 +88,7 @@ def plan_of(response: Response) -> Plan:
     first = status_line(status, response.reason, response.version)
     usual = is_plain and bool(kind)
     plan = Plan(first + lines + b"Date: ", status, is_stream, is_events, closes, bool(kind), usual, is_old)
-    if all(type(value) is str for value in response.headers.values()):
+    if is_simple(response):
         keep(_plans, said(response), plan, len(plan.lines))
     return plan
 
@@ -96,6 +96,11 @@ def plan_of(response: Response) -> Plan:
 def said(response: Response) -> tuple[Any, ...]:
     """All that decides about its head. It has no hash where a field has a list of values."""
     return (response.status, response.reason, response.version, *response.headers.items())
+
+
+def is_simple(response: Response) -> bool:
+    """Whether every field has one line."""
+    return all(type(value) is str for value in response.headers.values())
 
 
 def plan_for(response: Response) -> Plan:
@@ -117,28 +122,44 @@ def short_answer(message: Any, head: Asked, date: bytes, closes: bool) -> Answer
     return SHORT % (kind, len(body), date, tail, b"" if head.method == "HEAD" else body), WHOLE, closes
 
 
+def known_answer(message: Any, date: bytes) -> bytes | None:
+    """The whole answer to a request of HTTP/1.1 that is not HEAD, on a connection that goes on, where the
+    head of such an answer was made before; None where it was not.
+    """
+    if type(message) is not Response:
+        return None
+    body = message.body
+    try:
+        if type(body) is not bytes:
+            body = str.encode(body)
+        start = _starts.get(  # as `said` has it, for nearly every answer comes by here
+            (date, len(body), message.status, message.reason, message.version, *message.headers.items())
+        )
+    except (TypeError, ValueError):  # another body; a list of values
+        return None
+    return start + body if start else None
+
+
 def answer(response: Response, head: Asked, date: bytes, closes: bool) -> Answer:
     """A `Response` on the wire. Raises TypeError or ValueError for what cannot be sent."""
-    body, manner = response.body, head.manner
-    key: Any = None
-    if type(body) is bytes and not closes and head.method != "HEAD":
-        key = (  # as `said` has it, for nearly every answer comes by here
-            date, manner.tail, len(body),
-            response.status, response.reason, response.version, *response.headers.items(),
-        )  # fmt: skip
-        try:
-            if start := _starts.get(key):
-                return start + body, WHOLE, not manner.keep_alive
-        except TypeError:  # a list of values
-            key = None
-    plan = plan_for(response)
-    if key and plan.is_usual:
-        start = b"%b%b\r\nContent-Length: %d\r\n%b\r\n" % (plan.lines, date, len(body), manner.tail)
-        keep(_starts, key, start, len(start))
-        return start + body, WHOLE, not manner.keep_alive
+    is_usual = not (closes or head.manner.tail or head.method == "HEAD")
+    if is_usual and (words := known_answer(response, date)) is not None:
+        return words, WHOLE, False
+    plan, body = plan_for(response), response.body
     if type(body) is OpenFile or type(body) is Announced:
         return announcement(plan, body, head, date, closes)
-    return any_answer(plan, payload_of(body), head, date, closes)
+    payload = payload_of(body)
+    made = any_answer(plan, payload, head, date, closes)
+    if is_usual and plan.is_usual:
+        remember(response, date, len(payload), made[0])
+    return made
+
+
+def remember(response: Response, date: bytes, length: int, words: bytes) -> None:
+    """Keep what stands before a body of this length."""
+    if is_simple(response):
+        start = words[: len(words) - length]
+        keep(_starts, (date, length, *said(response)), start, len(start))
 
 
 def announcement(plan: Plan, body: OpenFile | Announced, head: Asked, date: bytes, closes: bool) -> Answer:

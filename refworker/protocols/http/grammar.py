@@ -10,18 +10,20 @@ import re
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 VALUE = rb"[\t\x20-\x7e\x80-\xff]*+"
 TARGET = rb"""[!"$-~]++"""  # visible ASCII, and no fragment (RFC 9112 section 3.2)
+PATH = rb"""[!"$-~]*+"""  # what follows the slash of one that begins with it
 
 FIELD = re.compile(rb"(%s):(%s)\r\n" % (TOKEN, VALUE))
 REQUEST_LINE = re.compile(rb"(%s) (%s) HTTP/([0-9])\.([0-9])\r\n" % (TOKEN, TARGET))
 REQUEST = re.compile(rb"(%s) (%s) HTTP/1\.([0-9])\r\n(?:%s:%s\r\n)*+\r\n" % (TOKEN, TARGET, TOKEN, VALUE))
 
 PLAIN = re.compile(
-    rb"(%s) (%s) HTTP/1\.1\r\nHost: ([!-~]*+)\r\n"
+    rb"(%s) (/%s) HTTP/1\.1\r\nHost: ([!-~]*+)\r\n"
     rb"(?:(?![HhCcTtEeUu](?i:(?:ost|ontent-length|ransfer-encoding|xpect|pgrade):"
-    rb"|onnection:(?! keep-alive\r\n)))%s:%s\r\n)*+\r\n" % (TOKEN, TARGET, TOKEN, VALUE)
+    rb"|onnection:(?! keep-alive\r\n)))%s:%s\r\n)*+\r\n" % (TOKEN, PATH, TOKEN, VALUE)
 )
-"""A well-formed head of the usual sort: of the fields that decide how a request travels it has Host alone, in
-front, and perhaps the `Connection: keep-alive` that says nothing new. One look does for it.
+"""A well-formed head of the usual sort: it asks for a path, and of the fields that decide how a request
+travels it has Host alone, in front, and perhaps the `Connection: keep-alive` that says nothing new. One look
+does for it.
 """
 
 NAME = re.compile(TOKEN.decode())

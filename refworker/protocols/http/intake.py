@@ -71,6 +71,10 @@ class Host(Protocol):
     """What a conversation wants to know of its connection."""
 
     draining: bool
+    room: list[bytes] | None
+    """Where answers go that leave together, while nothing speaks against it."""
+    _on_message: Callable[[Any, Request], Any] | None
+    """Who makes them."""
 
     @property
     def upgrades(self) -> bool:

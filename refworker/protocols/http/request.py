@@ -108,6 +108,10 @@ class Request(Content):
         return f"<Request {self.method} {self.uri}, {len(self.raw_body)} bytes>"
 
 
+Parts = tuple[bytes, str, str, Manner]
+"""What a `Head` is made of whose target is a path."""
+
+
 class Bare(Request):
     """One without a body, as nearly all are: what else its head says is looked for when somebody asks."""
 
@@ -115,18 +119,14 @@ class Bare(Request):
 
     raw_body, trailers = b"", ()
 
-    def __init__(self, raw: bytes, method: str, target: str, manner: Manner, conversation: Any) -> None:
-        """The parts of a `Head`, whose target is a path."""
-        self.raw = raw
-        self.method = method  # type: ignore[misc]
-        self.target = target  # type: ignore[misc]
-        self.manner = manner
+    def __init__(self, parts: Parts, conversation: Any) -> None:
+        self.raw, self.method, self.target, self.manner = parts  # type: ignore[misc]
         self.conversation = conversation
 
     @cached_property
     def head(self) -> Head:  # type: ignore[override]
         """All of it."""
-        return Head(self.raw, self.method, self.target, self.manner)
+        return self.conversation.head_of(self)  # type: ignore[no-any-return]
 
     @property
     def path(self) -> str:

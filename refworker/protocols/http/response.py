@@ -77,7 +77,7 @@ class Response:
         self, status: int = 200, headers: Mapping[str, Value] | None = None, body: Any = b""
     ) -> None:
         self.status = status
-        self.headers: dict[str, Value] = dict(headers) if headers else {}
+        self.headers: dict[str, Value] = {**headers} if headers else {}
         self.body = body
         self.reason: str | None = None
         """In place of the usual phrase."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from refworker.protocols.base import Close
-from refworker.protocols.http import HttpServer, Limits
+from refworker.protocols.http import HttpServer, Limits, Request
 from refworker.protocols.http.heads import Head
 from refworker.protocols.http.intake import Taker
 from tests.refworker.protocols.whole import read
@@ -18,6 +18,8 @@ class FakeHost:
     """Knows the time; counts how often it was told to go on."""
 
     draining = upgrades = False
+    room: list[bytes] | None = None
+    _on_message: Callable[[Any, Request], Any] | None = None
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -12,6 +12,7 @@ from refworker.protocols.http.framing import (
     SIZED,
     WHOLE,
     answer,
+    known_answer,
     piece,
     piece_of,
     refusal,
@@ -90,6 +91,29 @@ def test_answers_without_a_body(status: int) -> None:
 def test_reset_content_is_empty() -> None:
     data, _, _ = answer(Response(205, {}, "body"), ASKED, DATE, False)
     assert data.endswith(b"Content-Length: 0\r\n\r\n")
+
+
+def test_an_answer_is_known_to_the_usual_request_alone() -> None:
+    typed = Response(200, {"Content-Type": "known/1"}, b"body")
+    assert known_answer(typed, DATE) is None
+    usual = answer(typed, ASKED, DATE, False)
+    assert (known_answer(typed, DATE), WHOLE, False) == usual == answer(typed, ASKED, DATE, False)
+    text = Response(200, {"Content-Type": "known/1"}, "bodi")
+    assert known_answer(text, DATE) == usual[0][:-1] + b"i"
+    assert answer(typed, HEAD, DATE, False) == (usual[0][:-4], WHOLE, False)
+    assert answer(typed, ASKED, DATE, True)[2]
+    assert b"Connection: keep-alive" in answer(typed, KEEPS, DATE, False)[0]
+    for other in (typed.copy().with_status(201), typed.copy().with_body(b"longer"), typed.copy().cookie("a")):
+        assert known_answer(other, DATE) is None
+    for no_response in (
+        None,
+        "body",
+        {"a": 1},
+        typed.copy().with_body(None),
+        typed.copy().with_body("\ud800"),
+    ):
+        assert known_answer(no_response, DATE) is None
+    assert known_answer(typed, DATE.replace(b"37", b"38")) is None
 
 
 @pytest.mark.parametrize(

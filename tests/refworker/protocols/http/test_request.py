@@ -1,6 +1,7 @@
-from refworker.protocols.http import Limits, Request
+from refworker.protocols.http import HttpServer, Limits, Request
 from refworker.protocols.http.heads import read_head
 from refworker.protocols.http.request import Bare
+from tests.refworker.protocols.http.hosts import FakeHost
 
 HEAD = b"POST /a%20b?x=1 HTTP/1.1\r\nHost: example.org:80\r\nX-A: 1\r\nx-a: 2\r\n\r\n"
 
@@ -42,7 +43,7 @@ def test_a_request_without_a_body_says_the_same_without_its_head() -> None:
     raw = b"GET /a?b=1 HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n"
     whole = Request(read_head(raw, Limits()))
     head = whole.head
-    bare = Bare(raw, head.method, head.target, head.manner, None)
+    bare = Bare((raw, head.method, head.target, head.manner), HttpServer(FakeHost()))
     assert bare == whole
     assert bare.head is bare.head
     for name in (
