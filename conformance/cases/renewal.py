@@ -11,6 +11,7 @@ from pathlib import Path
 from subprocess import Popen
 from time import monotonic
 
+from conformance.cases.patience import left
 from conformance.cases.processes import STOP, run, settled
 from conformance.cases.tasks import Client, client, companions, one_of_each, send_mails
 from conformance.cases.under_load import RENEWAL, reloaded, renewed
@@ -196,22 +197,22 @@ def idlers_end(target: Target, name: str) -> str:
     """How idle connections end: `fin`, unless some of them end otherwise."""
     with waiting(target) as idlers:
         command(target, name)
-        limit = monotonic() + RENEWAL
-        endings = {str(peer.ending(within=_left(limit))) for peer in idlers}
+        since = monotonic()
+        endings = {str(peer.ending(within=_left(since))) for peer in idlers}
     return ", ".join(sorted(endings))
 
 
-def _left(limit: float) -> float:
-    """The seconds until then, and a glance at least: who waits for several waits for all of them at once."""
-    return max(GLANCE, limit - monotonic())
+def _left(since: float) -> float:
+    """What is left of the time, and a glance at least: who waits for several does so at once."""
+    return max(GLANCE, left(since, RENEWAL))
 
 
 def told(target: Target, name: str) -> str:
     """What idle WebSocket clients are told before they see the end: `going-away`, or something else."""
     with waiting(target, "websocket") as idlers:
         command(target, name)
-        limit = monotonic() + RENEWAL
-        return ", ".join(sorted({farewell(peer, _left(limit)) for peer in idlers}))
+        since = monotonic()
+        return ", ".join(sorted({farewell(peer, _left(since)) for peer in idlers}))
 
 
 def farewell(peer: Peer, within: float = RENEWAL) -> str:
