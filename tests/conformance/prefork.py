@@ -14,13 +14,14 @@ import time
 from pathlib import Path
 
 WORKERS = 2
+FIRST_WORD = 0.3  # seconds that a new client has for its first request, also when its worker leaves
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD}
 
 
 class Worker:
     def __init__(self, listeners, version, fault):
         self.listeners, self.version, self.fault = listeners, Path(version).read_text(), fault
-        self.busy, self.idle = 0, set()
+        self.busy, self.idle = 0, {}  # connections that say nothing, and when they may be closed for that
 
     async def main(self):
         loop, leave = asyncio.get_running_loop(), asyncio.Event()
@@ -38,12 +39,14 @@ class Worker:
     async def drain(self):
         if self.fault == "drops-in-flight":
             os._exit(0)
-        limit = time.monotonic() + 1.5
-        while (self.busy or self.idle) and time.monotonic() < limit:
-            for writer in list(self.idle):
-                self.idle.discard(writer)
+        now = time.monotonic()
+        accepted, limit = now + FIRST_WORD, now + 1.5  # some may be accepted, and not be served yet
+        while (self.busy or self.idle or now < accepted) and now < limit:
+            for writer in [writer for writer, since in self.idle.items() if since <= now]:
+                del self.idle[writer]
                 writer.close()
             await asyncio.sleep(0.01)
+            now = time.monotonic()
 
     async def text(self, reader, writer):
         await self.converse(reader, writer, self.echo)
@@ -52,10 +55,12 @@ class Worker:
         await self.converse(reader, writer, self.call)
 
     async def converse(self, reader, writer, answer):
+        since = time.monotonic() + FIRST_WORD
         while True:
-            self.idle.add(writer)
+            self.idle[writer] = since
             line = await reader.readline()
-            self.idle.discard(writer)
+            self.idle.pop(writer, None)
+            since = 0.0
             if not line.endswith(b"\n"):
                 break
             self.busy += 1

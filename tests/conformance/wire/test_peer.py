@@ -14,6 +14,8 @@ from conformance.wire.transcript import Transcript
 from tests.conformance.servers import answer_first, echo_lines, echo_raw, peer, serving
 
 IMPATIENT = 0.05
+PATIENT = 10.0
+"""Seconds in which something comes on every machine; it is not waited for behind that."""
 
 
 def outcome_of(error: pytest.ExceptionInfo[Violation]) -> str:
@@ -114,13 +116,13 @@ def test_silent() -> None:
         client.silent(IMPATIENT)
         client.send(b"\n")
         with pytest.raises(Violation) as error:
-            client.silent()
+            client.silent(PATIENT)
     assert outcome_of(error) == "unexpected-bytes"
 
 
 def test_silence_is_no_closed_connection() -> None:
     with serving(hang_up) as address, peer(address) as client, pytest.raises(Violation) as error:
-        client.silent()
+        client.silent(PATIENT)
     assert outcome_of(error) == "fin"
 
 
