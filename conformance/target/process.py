@@ -8,7 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 from conformance.outcomes import TargetDown, Unsupported
 from conformance.target import family, leash
@@ -17,6 +17,7 @@ from conformance.target.fill import fill
 from conformance.target.folder import Folder
 from conformance.target.kin import MARK, Kin
 from conformance.wire.address import Address, dial
+from conformance.wire.clock import SLICE, clock
 
 POLL = 0.01
 """Seconds between the first looks at a condition."""
@@ -39,9 +40,9 @@ def wait_until(condition: Callable[[], bool], seconds: float, poll: float = POLL
     """Look every `poll` seconds, later less often, until `condition` holds, at most for `seconds`; whether it
     held.
     """
-    started = monotonic()
-    while not (held := condition()) and (waited := monotonic() - started) < seconds:
-        sleep(max(poll, min(EASE * waited, seconds - waited)))
+    started = clock()
+    while not (held := condition()) and (waited := clock() - started) < seconds:
+        sleep(max(poll, min(EASE * waited, seconds - waited, SLICE)))
     return held
 
 

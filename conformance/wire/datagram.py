@@ -10,12 +10,12 @@ import select
 import socket
 import sys
 from collections import Counter
-from time import monotonic
 from types import TracebackType
 
 from conformance.outcomes import Inconclusive, Violation
 from conformance.target.calibration import Calibration
 from conformance.wire.address import Address
+from conformance.wire.clock import clock, ready
 from conformance.wire.render import excerpt
 from conformance.wire.transcript import Transcript
 
@@ -109,8 +109,8 @@ class Datagrams:
             self.send(*missing.elements())
             for datagram in () if attempt else datagrams:
                 self.transcript.add(self.number, "expect", datagram)
-            limit = monotonic() + self.calibration.deadline / TRIES
-            while (missing := due - self.heard) and self.hear(limit - monotonic()):
+            limit = clock() + self.calibration.deadline / TRIES
+            while (missing := due - self.heard) and self.hear(limit - clock()):
                 pass
             if not missing:
                 return
@@ -120,9 +120,9 @@ class Datagrams:
         """One more of these comes, or has come among the others. Raises Violation as `ask`."""
         self.transcript.add(self.number, "expect", answer)
         self._expected[answer] += 1
-        limit = monotonic() + self.calibration.deadline
+        limit = clock() + self.calibration.deadline
         while self.heard[answer] < self._expected[answer]:
-            if not self.hear(limit - monotonic()):
+            if not self.hear(limit - clock()):
                 raise Violation("no-answer", f"{excerpt(answer)} was due, nothing came")
 
     def silent(self) -> None:
@@ -135,8 +135,8 @@ class Datagrams:
                 f"silence tells nothing at a round trip of {self.calibration.round_trip:.2f} s"
             )
         self.transcript.add(self.number, "silent", note=f"{self.calibration.quiet:.3f}")
-        limit = monotonic() + self.calibration.quiet
-        while self.hear(limit - monotonic()):
+        limit = clock() + self.calibration.quiet
+        while self.hear(limit - clock()):
             pass
 
     def hear(self, seconds: float) -> bool:
@@ -170,6 +170,4 @@ class Datagrams:
         return f"{names[0]}{more}" if names else "nothing"
 
     def _wait(self, events: int, seconds: float) -> bool:
-        poll = select.poll()
-        poll.register(self._socket, events)
-        return bool(poll.poll(max(0.0, seconds) * 1000))
+        return bool(ready(self._socket, events, seconds))

@@ -17,6 +17,7 @@ from typing import Literal, NoReturn
 from conformance.outcomes import Inconclusive, Violation
 from conformance.target.calibration import Calibration
 from conformance.wire.address import Address, dial
+from conformance.wire.clock import SLICE, clock, ready
 from conformance.wire.deflate import Deflate
 from conformance.wire.render import excerpt
 from conformance.wire.tls import TlsStream
@@ -188,7 +189,7 @@ class Peer:
             )
         quiet = self.calibration.quiet if seconds is None else seconds
         self.transcript.add(self.number, "silent", note=f"{quiet:.3f}")
-        if self._fill(1, monotonic() + quiet):
+        if self._fill(1, clock() + quiet):
             raise Violation("unexpected-bytes", f"silence was due, but {excerpt(bytes(self._buffer))} came")
         if self.ended:
             raise Violation(self.ended, "the connection had to stay open")
@@ -235,11 +236,11 @@ class Peer:
 
     def _write(self, segment: bytes) -> None:
         """Write all of one segment, reading whatever comes meanwhile, until the stream ends or time is up."""
-        view, limit = memoryview(segment), monotonic() + self.calibration.deadline
-        while view and self._socket.fileno() >= 0 and monotonic() < limit:
+        view, limit = memoryview(segment), clock() + self.calibration.deadline
+        while view and self._socket.fileno() >= 0 and clock() < limit:
             try:
                 view = view[self._socket.send(view[:READ_SIZE]) :]
-                limit = monotonic() + self.calibration.deadline
+                limit = clock() + self.calibration.deadline
             except BlockingIOError:
                 if self._wait(select.POLLIN | select.POLLOUT, 0.1) & ~select.POLLOUT and not self._read():
                     return
@@ -251,12 +252,12 @@ class Peer:
 
     def _limit(self, count: int, within: float | None) -> float:
         """When waiting for `count` bytes ends: a big answer may take longer, a dripping one may not."""
-        return monotonic() + (self.calibration.deadline if within is None else within) + count / SLOWEST
+        return clock() + (self.calibration.deadline if within is None else within) + count / SLOWEST
 
     def _fill(self, count: int, limit: float) -> bool:
         """Read until `count` bytes are there. False when the stream ended or the time `limit` came first."""
         while len(self._buffer) < count and not self.ended:
-            left = limit - monotonic()
+            left = limit - clock()
             if left <= 0:
                 break
             if self._wait(select.POLLIN, left):
@@ -271,10 +272,7 @@ class Peer:
             if events & select.POLLIN and self._socket.ended:
                 return select.POLLIN
             events |= select.POLLOUT if self._socket.owes else 0
-        poll = select.poll()
-        poll.register(self._socket, events)
-        happened = poll.poll(max(0.0, seconds) * 1000)
-        return happened[0][1] if happened else 0
+        return ready(self._socket, events, seconds)
 
     def _read(self) -> bool:
         """Take what the socket has. False once the stream has ended."""
@@ -314,13 +312,13 @@ def watch(peers: Collection[Peer], seconds: float) -> None:
 
     What came is in `waiting`; `ended` and `ended_at` tell how and when each of them ended.
     """
-    limit = monotonic() + seconds
-    while (left := limit - monotonic()) > 0 and (living := [peer for peer in peers if not peer.ended]):
+    limit = clock() + seconds
+    while (left := limit - clock()) > 0 and (living := [peer for peer in peers if not peer.ended]):
         poll = select.poll()
         known = {peer._socket.fileno(): peer for peer in living}
         for number in known:
             poll.register(number, select.POLLIN)
-        for number, _ in poll.poll(left * 1000):
+        for number, _ in poll.poll(1000 * min(left, SLICE)):
             known[number]._read()
 
 
