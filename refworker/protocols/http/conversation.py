@@ -5,6 +5,9 @@ answered yet it gives `WAIT`, so that answers leave in the order of their reques
 and nothing of what follows is read before it is known whether the connection goes on. What the handler
 answers comes back through `encode`, which therefore knows what was asked.
 
+Nearly all requests are whole, plain, and answered at once by a head that was made before. `serve` is for
+them: it asks the handler itself, and gives up as soon as anything is remarkable.
+
 Nothing here knows the time: the connection says it.
 """
 
