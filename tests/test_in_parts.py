@@ -26,9 +26,11 @@ def test_there_are_no_more_shares_than_files(tmp_path: Path) -> None:
     assert len(dealt(write(tmp_path, a="#"), 4)) == 1
 
 
+whole = pytest.mark.whole  # each starts a pytest or two
 GOOD = "def test_good(): pass\n"
 
 
+@whole
 @pytest.mark.parametrize(
     ("texts", "words", "status"),
     [
@@ -44,6 +46,7 @@ def test_the_worst_decides(tmp_path: Path, texts: dict[str, str], words: list[st
     assert main(["-n", "2", "--noconftest", f"--rootdir={tmp_path}", *words, str(tmp_path)]) == status
 
 
+@whole
 def test_one_test_may_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [name] = write(tmp_path, one=GOOD + "def test_bad(): assert 0\n")
     assert main(["--noconftest", f"--rootdir={tmp_path}", f"{name}::test_good"]) == 0

@@ -49,6 +49,9 @@ BESIDES: Mapping[str, Set[str]] = {
 }
 """Section -> the services that its cases need besides their own; those that are not here need everything."""
 
+STATIC = "{static}"
+"""A folder full of files, which services of HTTP have."""
+
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["tests.kill_matrix.warm"])
 
@@ -140,10 +143,13 @@ def lean(spec: "TargetSpec", cases: Sequence["Case"]) -> "TargetSpec":
 
 
 def offering(spec: "TargetSpec", services: Container[str]) -> "TargetSpec":
-    """The target with these services only: what the environment says of others' places is left out."""
+    """The target with these services only: what the environment says of others' places, and of what they
+    have to show, is left out.
+    """
     assert spec.process
     kept = {name: url for name, url in spec.endpoints.items() if name in services}
     gone = [url for name, url in spec.endpoints.items() if name not in kept]
+    gone += [] if kept.keys() & {"http", "https"} else [STATIC]
     env = {name: value for name, value in spec.process.env.items() if not is_part(value, gone)}
     workers = {name: count for name, count in spec.process.workers.items() if name in kept}
     return replace(spec, endpoints=kept, process=replace(spec.process, env=env, workers=workers))

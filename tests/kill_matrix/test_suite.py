@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import conformance.cases.test_http_static
 import conformance.cases.test_lifecycle_reload
 import conformance.cases.test_load
 import conformance.cases.test_relay
@@ -19,6 +20,7 @@ def test_a_copy_has_only_the_services_that_its_cases_speak_to() -> None:
     assert "PORT_TEXT" in spec.process.env
     assert "UNIX_PATH" in spec.process.env
     assert "PORT_FRAME" not in spec.process.env
+    assert "STATIC_DIR" not in spec.process.env
     assert "PID_FILE" in spec.process.env
     assert spec.process.workers == {"text": 2}
     assert not spec.process.commands
@@ -27,6 +29,13 @@ def test_a_copy_has_only_the_services_that_its_cases_speak_to() -> None:
 def test_a_relay_has_its_task_workers() -> None:
     spec = lean(ZOO, [REGISTRY["relay/ping/while-tasks-block"]])
     assert set(spec.endpoints) == {"relay", "task"}
+
+
+def test_a_web_server_has_its_files() -> None:
+    spec = lean(ZOO, [REGISTRY["http/static/links"]])
+    assert set(spec.endpoints) == {"http"}
+    assert spec.process
+    assert "STATIC_DIR" in spec.process.env
 
 
 def test_commands_are_carried_out_under_traffic() -> None:

@@ -2,6 +2,7 @@
 servers (see `forked.py`).
 """
 
+import encodings.idna  # noqa: F401  what `getaddrinfo` needs
 import gc
 import sys
 from contextlib import suppress
@@ -17,6 +18,7 @@ from conformance import session
 from conformance.catalogue import catalogue
 from conformance.clients import session as clients
 from conformance.outcomes import TargetDown
+from conformance.target import family
 from conformance.target.folder import certificate
 
 catalogue()
@@ -28,5 +30,6 @@ with suppress(TargetDown):  # whoever asks for one is told why there is none
 sys.path.insert(0, str(Path(__file__).parents[2] / "fixtures"))
 import_module("zoo.mutations").find()
 
+family.living()  # who lives already is none of theirs
 gc.collect()
 gc.freeze()  # a collection in a forked run would touch, and so copy, all that was imported here
