@@ -5,7 +5,8 @@ one, whatever handlers do in between.
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from itertools import pairwise
 from time import monotonic
 from typing import Any
@@ -270,62 +271,57 @@ def test_a_connection_that_is_to_end_says_so_in_its_next_answer() -> None:
     assert last.endswith(b"leave")
 
 
-async def standing(limits: Limits = LIMITS) -> tuple[TcpConnection, Transport]:
+@asynccontextmanager
+async def standing(limits: Limits = LIMITS) -> AsyncIterator[tuple[TcpConnection, Transport]]:
     """A connection that has answered `/typed` twice."""
     connection, transport = begun(limits)
     connection.data_received(get("/typed"))
     connection.data_received(get("/typed"))
     transport.written.clear()
-    return connection, transport
+    yield connection, transport
+    connection.destroy()
+    transport.end()
 
 
 def test_so_does_one_that_was_told_before() -> None:
     async def program() -> None:
-        connection, transport = await standing()
-        connection.leave()
-        connection.data_received(get("/typed"))
-        assert b"Connection: close" in transport.written[0]
-        connection.destroy()
-        transport.end()
+        async with standing() as (connection, transport):
+            connection.leave()
+            connection.data_received(get("/typed"))
+            assert b"Connection: close" in transport.written[0]
 
     asyncio.run(program())
 
 
 def test_what_falls_silent_is_told_that_nothing_can_be_sent() -> None:
     async def program() -> None:
-        connection, transport = await standing()
-        told: list[Any] = []
-        connection.on_message = lambda connection, request: told.append(connection.send(text("typed")))
-        connection.end_sending()
-        connection.data_received(get("/typed"))
-        assert told == [False]
-        assert transport.written == []
-        connection.destroy()
-        transport.end()
+        async with standing() as (connection, transport):
+            told: list[Any] = []
+            connection.on_message = lambda connection, request: told.append(connection.send(text("typed")))
+            connection.end_sending()
+            connection.data_received(get("/typed"))
+            assert told == [False]
+            assert transport.written == []
 
     asyncio.run(program())
 
 
 def test_nothing_is_asked_during_a_pause() -> None:
     async def program() -> None:
-        connection, transport = await standing()
-        connection.data_received(get("/pause") + get("/typed"))
-        assert len(transport.written) == 1
-        assert transport.written[0].endswith(b"pause")
-        await turns(5)
-        assert transport.written[1].endswith(b"/typed")
-        connection.destroy()
-        transport.end()
+        async with standing() as (connection, transport):
+            connection.data_received(get("/pause") + get("/typed"))
+            assert len(transport.written) == 1
+            assert transport.written[0].endswith(b"pause")
+            await turns(5)
+            assert transport.written[1].endswith(b"/typed")
 
     asyncio.run(program())
 
 
 def test_a_client_that_has_asked_has_more_time_than_one_that_has_not() -> None:
     async def program() -> None:
-        connection, transport = await standing(Limits(header_timeout=10, keepalive_timeout=1000))
-        assert (connection.due() or 0) - monotonic() > 10
-        connection.destroy()
-        transport.end()
+        async with standing(Limits(header_timeout=10, keepalive_timeout=1000)) as (connection, _):
+            assert (connection.due() or 0) - monotonic() > 10
 
     asyncio.run(program())
 
