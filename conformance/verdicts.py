@@ -82,6 +82,14 @@ def _reason(result: Result, deviations: Mapping[str, str]) -> str | None:
     return None
 
 
+def by_section(results: Iterable[Result]) -> dict[str, list[Result]]:
+    """The results of each section, wherever they stand, in the order in which sections appear."""
+    sections: dict[str, list[Result]] = {}
+    for result in results:
+        sections.setdefault(result.section, []).append(result)
+    return sections
+
+
 def totals(results: Iterable[Result]) -> dict[str, int]:
     """How many there are of every verdict, the ones that did not happen included."""
     counted = Counter(result.verdict for result in results)

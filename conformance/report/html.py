@@ -1,10 +1,9 @@
 """The report to show a colleague: one page, no other resources, light and dark, wide and narrow."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
-from itertools import groupby
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -15,7 +14,7 @@ from conformance.catalogue import Requirement, catalogue
 from conformance.report.evidence import row
 from conformance.report.results_file import Summary
 from conformance.report.timeline import timeline
-from conformance.verdicts import VERDICTS, Result, exit_status, totals
+from conformance.verdicts import VERDICTS, Result, by_section, exit_status, totals
 
 BYTES = 24
 """Bytes of an event in the table."""
@@ -52,7 +51,7 @@ def page(summary: Summary) -> str:
         facts=_facts(summary),
         tiles="".join(_tile(verdict, count) for verdict, count in totals(summary.results).items() if count),
         matrix=_matrix(summary.results),
-        sections="".join(_section(name, list(group)) for name, group in _by_section(summary.results)),
+        sections="".join(_section(name, own) for name, own in by_section(summary.results).items()),
     )
 
 
@@ -69,10 +68,6 @@ def _facts(summary: Summary) -> str:
     return " · ".join(facts)
 
 
-def _by_section(results: Sequence[Result]) -> Iterable[tuple[str, Iterable[Result]]]:
-    return groupby(results, key=lambda result: result.section)
-
-
 def _tile(verdict: str, count: int) -> str:
     return (
         f'<button class="tile v-{verdict}" data-verdict="{verdict}" aria-pressed="false">'
@@ -84,7 +79,7 @@ def _matrix(results: Sequence[Result]) -> str:
     """Sections down, verdicts across, a bar of proportions beside."""
     columns = [verdict for verdict, count in totals(results).items() if count]
     head = "".join(f"<th>{verdict}</th>" for verdict in columns)
-    rows = "".join(_matrix_row(name, list(group), columns) for name, group in _by_section(results))
+    rows = "".join(_matrix_row(name, own, columns) for name, own in by_section(results).items())
     return f"<thead><tr><th>section</th>{head}<th></th></tr></thead><tbody>{rows}</tbody>"
 
 

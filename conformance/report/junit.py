@@ -1,11 +1,10 @@
 """The results as JUnit XML, which every CI system can show: one suite for each section."""
 
-from itertools import groupby
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from conformance.report.results_file import Summary
-from conformance.verdicts import Result
+from conformance.verdicts import Result, by_section
 
 ELEMENTS = {"fail": "failure", "error": "error", "unsupported": "skipped", "inconclusive": "skipped"}
 """Verdicts that JUnit has an element for; all others are successes with their verdict as output."""
@@ -17,8 +16,8 @@ FORBIDDEN = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF), "
 def write(path: Path, summary: Summary) -> None:
     """Write the XML file. Raises OSError."""
     root = ET.Element("testsuites", name=f"conformance of {summary.spec.name}", time=f"{summary.seconds:.3f}")
-    for section, group in groupby(summary.results, key=lambda result: result.section):
-        root.append(_suite(section, list(group)))
+    for section, results in by_section(summary.results).items():
+        root.append(_suite(section, results))
     ET.indent(root)
     path.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
 

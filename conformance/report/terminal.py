@@ -9,7 +9,7 @@ from conformance.case import Case
 from conformance.catalogue import Requirement, catalogue
 from conformance.report.evidence import row
 from conformance.session import Run
-from conformance.verdicts import FATAL, VERDICTS, Result, totals
+from conformance.verdicts import FATAL, VERDICTS, Result, by_section, totals
 
 COLOURS = {
     "pass": "32",
@@ -106,10 +106,9 @@ def _remark(result: Result) -> str:
 def table(results: Sequence[Result]) -> list[str]:
     """Sections down, verdicts across; verdicts that did not happen are left out."""
     columns = [verdict for verdict, count in totals(results).items() if count]
-    sections = dict.fromkeys(result.section for result in results)
     lines = [("section", *columns)]
-    for section in sections:
-        count = totals(result for result in results if result.section == section)
+    for section, own in by_section(results).items():
+        count = totals(own)
         lines.append((section, *(str(count[verdict] or "·") for verdict in columns)))
     lines.append(("total", *(str(totals(results)[verdict]) for verdict in columns)))
     first = max(len(line[0]) for line in lines)

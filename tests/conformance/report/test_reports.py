@@ -36,8 +36,8 @@ RESULTS = [
         "/tmp/r.json",
         collect(transcript()),
     ),
-    Result("text/limit/exact", "unsupported", "MUST", ("TEXT-005",), 0, "unsupported", "needs a limit"),
     Result("frame/length/zero", "info", "MUST", ("FRAME-003",), 0.1, "open"),
+    Result("text/limit/exact", "unsupported", "MUST", ("TEXT-005",), 0, "unsupported", "needs a limit"),
 ]
 SUMMARY = Summary(TargetSpec("mine & yours", {}, "C", "https://example.org"), 7, 12.34, RESULTS)
 
@@ -86,6 +86,7 @@ def test_html_is_one_page_of_its_own(tmp_path: Path) -> None:
     assert "src=" not in page
     assert "<link" not in page
     assert page.count("https://") == 1
+    assert page.count('id="text"') == page.count('href="#text"') == 1
 
 
 def test_terminal() -> None:
