@@ -12,11 +12,12 @@ import re
 import select
 import socket
 from collections.abc import Callable
-from time import monotonic, sleep
+from time import sleep
 
 from conformance.outcomes import Violation
 from conformance.target.calibration import Calibration
 from conformance.wire.address import Address
+from conformance.wire.clock import clock, ready
 from conformance.wire.peer import Peer
 from conformance.wire.transcript import Transcript
 from conformance.wire.websocket import Opcode, close_payload
@@ -76,7 +77,7 @@ class Gate:
 
     def back(self, within: float) -> None:
         """Wait until the client asks where to go next. Raises Lost."""
-        limit = monotonic() + within
+        limit = clock() + within
         for _ in range(WRONG_TURNS):
             if self._waiting:
                 return
@@ -87,7 +88,7 @@ class Gate:
 
     def summon(self, path: str, within: float) -> socket.socket:
         """The client's connection to this path, of which it is told. Raises Lost."""
-        limit = monotonic() + within
+        limit = clock() + within
         for _ in range(WRONG_TURNS):
             if self._waiting:
                 caller, self._waiting = self._waiting, None
@@ -122,22 +123,22 @@ class Gate:
 
     def _accept(self, limit: float) -> socket.socket:
         while True:
-            if select.select([self.listener], [], [], GLANCE)[0]:
+            if ready(self.listener, select.POLLIN, GLANCE):
                 caller = self.listener.accept()[0]
                 caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return caller
             if trouble := self.trouble():
                 raise Lost("crash", trouble)
-            if monotonic() > limit:
+            if clock() > limit:
                 raise Lost("hang", f"the client does not ask {NEXT} again")
 
 
 def _first_line(caller: socket.socket, limit: float) -> bytes:
     """The first line, which stays in the socket; or as much of it as comes by then."""
     line = b""
-    while b"\n" not in line and len(line) < PEEK and (left := limit - monotonic()) > 0:
-        if not select.select([caller], [], [], min(left, 1.0))[0]:
-            continue
+    while b"\n" not in line and len(line) < PEEK and (left := limit - clock()) > 0:
+        if not ready(caller, select.POLLIN, left):
+            break
         try:
             more = caller.recv(PEEK, socket.MSG_PEEK)
         except OSError:

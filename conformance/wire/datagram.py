@@ -91,7 +91,7 @@ class Datagrams:
         try:
             self._socket.sendto(datagram, self._there)
         except BlockingIOError:
-            self._wait(select.POLLOUT, self.calibration.deadline)
+            ready(self._socket, select.POLLOUT, self.calibration.deadline)
             self._socket.sendto(datagram, self._there)
 
     # --- in ----------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Datagrams:
         Raises Violation `other-source` for one that is not from the address that was asked, `wrong-answer`
         for one that nobody asked for, `answered-twice` for one too many.
         """
-        if not self._wait(select.POLLIN, seconds):
+        if not ready(self._socket, select.POLLIN, seconds):
             return False
         datagram, source = self._socket.recvfrom(SPACE)
         self.transcript.add(self.number, "receive", datagram, note="datagram")
@@ -168,6 +168,3 @@ class Datagrams:
         names = [f"{excerpt(each)} ({len(each)} bytes)" for each in datagrams]
         more = f" and {datagrams.total() - 1} more" if datagrams.total() > 1 else ""
         return f"{names[0]}{more}" if names else "nothing"
-
-    def _wait(self, events: int, seconds: float) -> bool:
-        return bool(ready(self._socket, events, seconds))
