@@ -210,7 +210,7 @@ def _run(options: argparse.Namespace) -> int:
     )
     progress = terminal.Progress(sys.stdout, len(selected))
     progress.begin(spec.name, options.seed)
-    outcome = session.run(plan, spec, progress.result)
+    outcome = session.run(plan, spec, progress.result, progress.again)
     return _conclude(options, spec, outcome, progress, cases)
 
 

@@ -31,6 +31,7 @@ from conformance.target.file import load as load_target
 from conformance.target.instance import Copy
 from conformance.verdicts import Result
 from conformance.wire.address import Address
+from conformance.wire.clock import clock
 from conformance.wire.datagram import Datagrams
 from conformance.wire.peer import Peer, watch
 from conformance.wire.transcript import Entry, Transcript
@@ -197,7 +198,7 @@ def _do(
 def _compared(*peers: Peer | Datagrams) -> str:
     """`agree` or `disagree`: what two targets have made of the same stream, once both had their time."""
     streams = [peer for peer in peers if isinstance(peer, Peer)]
-    watch(streams, max(peer.calibration.deadline for peer in streams))
+    watch(streams, max(peer.calibration.deadline for peer in streams), clock)
     return "agree" if agree(*map(behaviour, streams)) else "disagree"
 
 

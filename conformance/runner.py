@@ -22,6 +22,9 @@ from conformance.verdicts import Result, deviate, judge
 from conformance.wire.peer import Peer
 from conformance.wire.transcript import Transcript
 
+NOISE = "inconclusive"
+"""The outcome of a case whose answer the machine has hidden: it may be asked again."""
+
 CaseCall = Callable[[Target], object]
 """The case's function, everything but the target already filled in."""
 
@@ -136,13 +139,14 @@ def _ruined(target: Target, bench: Bench) -> Ending | None:
         try:
             canary.check(target.copy, service, None)
         except Violation:
-            return _unsure(f"{service} does not answer since {culprit}: restart the target")
+            reason = f"{service} does not answer since {culprit}: restart the target"
+            return Ending("target-gone", reason, "inconclusive")
         del bench.ruined[service]
     return None
 
 
 def _unsure(reason: str) -> Ending:
-    return Ending("inconclusive", reason, "inconclusive")
+    return Ending(NOISE, reason, "inconclusive")
 
 
 def _fitness(copy: Copy, service: str, bench: Bench) -> str:

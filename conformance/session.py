@@ -5,7 +5,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +18,7 @@ from _pytest.terminal import TerminalReporter
 from conformance.case import REGISTRY, Case
 from conformance.catalogue import catalogue
 from conformance.plugin import results_in
+from conformance.runner import NOISE
 from conformance.target import family
 from conformance.target.file import TargetSpec
 from conformance.verdicts import Result, settle
@@ -26,6 +27,9 @@ PACKAGE = Path(str(files("conformance")))
 
 FOREIGN_SETTINGS = ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
 """Environment variables that would let somebody else's pytest habits into a run."""
+
+ASKED = 3
+"""So often a case is asked at most whose answer is hidden by noise."""
 
 Listener = Callable[[Result], None]
 
@@ -60,20 +64,42 @@ def load_cases() -> Mapping[str, Case]:
     return {name: case for name, case in REGISTRY.items() if not case.judges_clients}
 
 
-def run(plan: Plan, spec: TargetSpec, listener: Listener) -> Run:
-    """Run the plan; `listener` hears of every result as it comes, before deviations are settled."""
-    started, observer = monotonic(), _Observer(listener)
+def run(plan: Plan, spec: TargetSpec, listener: Listener, again: Callable[[int], None]) -> Run:
+    """Run the plan; `listener` hears of every result as it comes, before deviations are settled, and `again`
+    how many cases are asked again.
+    """
+    started = monotonic()
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for name in FOREIGN_SETTINGS:
         os.environ.pop(name, None)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # broken off in order, as by Ctrl-C
     with family.swept():
-        status = pytest.main(_arguments(plan), plugins=[observer])
-    interrupted = status == pytest.ExitCode.INTERRUPTED
+        results, interrupted = _patiently(plan, listener, again)
+    known = [results[name] for name in plan.cases if name in results]
+    return Run(settle(known, spec.deviations), monotonic() - started, interrupted)
+
+
+def _patiently(
+    plan: Plan, listener: Listener, again: Callable[[int], None]
+) -> tuple[dict[str, Result], bool]:
+    """As `_once`; what noise has hidden is asked again one by one, with less of it around."""
+    results, interrupted = _once(plan, listener)
+    for _ in range(ASKED - 1):
+        unsure = tuple(name for name, result in results.items() if result.outcome == NOISE)
+        if interrupted or not unsure:
+            break
+        again(len(unsure))
+        surer, interrupted = _once(replace(plan, cases=unsure, processes=1), listener)
+        results |= surer
+    return results, interrupted
+
+
+def _once(plan: Plan, listener: Listener) -> tuple[dict[str, Result], bool]:
+    """The results of every case by its id, and whether somebody broke it off."""
+    observer = _Observer(listener)
+    interrupted = pytest.main(_arguments(plan), plugins=[observer]) == pytest.ExitCode.INTERRUPTED
     results = observer.results if interrupted else observer.results + _unheard(plan, observer)
-    order = {name: index for index, name in enumerate(plan.cases)}
-    results.sort(key=lambda result: order[result.id])
-    return Run(settle(results, spec.deviations), monotonic() - started, interrupted)
+    return {result.id: result for result in results}, interrupted
 
 
 def _arguments(plan: Plan) -> list[str]:

@@ -15,6 +15,7 @@ from conformance.exchange import FAILED
 from conformance.outcomes import Observation, Violation
 from conformance.target.view import Target
 from conformance.wire import second_opinion, websocket
+from conformance.wire.clock import clock
 from conformance.wire.peer import Peer, watch
 from conformance.wire.websocket import Opcode
 
@@ -164,7 +165,7 @@ def _step(target: Target, peers: Mapping[str, Peer], parts: Mapping[str, bytes])
     for name, peer in peers.items():
         peer.send(*filter(None, [parts[name]]))
     if any(parts.values()):
-        watch(peers.values(), target.calibration.quiet)
+        watch(peers.values(), target.calibration.quiet, clock)
 
 
 def _at_once_or_late(peer: Peer, code: int, rest: bytes) -> str:

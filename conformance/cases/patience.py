@@ -1,17 +1,25 @@
 """What the cases about time and speed share: many connections, and ends that come when they are due."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from time import monotonic
 
-from conformance.case import Violation
+from conformance.case import Inconclusive, Violation
 from conformance.cases.echoing import exchange_then
 from conformance.target import family
 from conformance.target.canary import SPARE_MEMORY
 from conformance.target.view import Target
+from conformance.wire.clock import clock
 from conformance.wire.peer import Peer, watch
 
 MEBIBYTE = 1024 * 1024
+SOON = 0.85
+"""The part of a limit within which one is in time, as the other side sees it, too."""
+
+TELLING = 0.05
+"""The part of a limit that the machine must have taken to have a part in somebody's being late."""
+
 SENTINEL = b"the line behind\n"
 
 
@@ -22,11 +30,11 @@ def drip(target: Target, peers: Sequence[Peer], seconds: float, byte: bytes, pac
     """Send a message that never ends, a byte every `pace` seconds, to who is still there, for `seconds` and
     as many more as an answer may take. Raises Violation as `run_out`.
     """
-    limit = monotonic() + seconds + target.calibration.deadline
-    while monotonic() < limit and (living := [peer for peer in peers if not peer.ended]):
+    limit = clock() + seconds + target.calibration.deadline
+    while clock() < limit and (living := [peer for peer in peers if not peer.ended]):
         for peer in living:
             peer.send(byte)
-        watch(living, min(pace, limit - monotonic()))
+        watch(living, min(pace, limit - clock()))
     _are_over(peers, seconds)
 
 
@@ -34,7 +42,7 @@ def run_out(target: Target, peers: Sequence[Peer], seconds: float) -> None:
     """Let so many seconds pass for all of them at once, and as many more as an answer may take, until all
     have ended. Raises Violation `unexpected-bytes` for what is said meanwhile, `open` for who stays.
     """
-    watch(peers, seconds + target.calibration.deadline)
+    watch(peers, seconds + target.calibration.deadline, clock)
     _are_over(peers, seconds)
 
 
@@ -44,6 +52,40 @@ def _are_over(peers: Sequence[Peer], seconds: float) -> None:
             raise Violation("unexpected-bytes", f"silence was due, but {peer.waiting[:40]!r} came")
         if not peer.ended:
             raise Violation("open", f"not closed {seconds:g} s after it had to be, and an answer's time more")
+
+
+@contextmanager
+def in_time(seconds: float, since: float | None = None) -> Iterator[Callable[[], None]]:
+    """Who speaks in here has to do so every so many seconds, and calls what this yields each time.
+
+    `since` is when he began, by `monotonic`. Raises Inconclusive for the Violation of a target that may have
+    found him late, where this machine has made him so.
+    """
+    laps = [Lap(0.0 if since is None else monotonic() - since)]
+    try:
+        yield lambda: laps.append(Lap())
+    except Violation as violation:
+        for lap, after in pairwise([*laps, Lap()]):
+            if lap.late(after, seconds):
+                late = f"the machine let {lap.until(after):.1f} s pass where {seconds:g} s were the limit"
+                raise Inconclusive(f"{late} ({violation})") from violation
+        raise
+
+
+class Lap:
+    """The time on the wall, and the time that counts: `ago` seconds ago."""
+
+    def __init__(self, ago: float = 0.0) -> None:
+        self.counted, self.moment = clock.exactly() - ago, monotonic() - ago
+
+    def until(self, after: "Lap") -> float:
+        """The seconds between two."""
+        return after.moment - self.moment
+
+    def late(self, after: "Lap", seconds: float) -> bool:
+        """Whether so many were nearly over, and the machine had a part in it."""
+        taken = self.until(after)
+        return taken > SOON * seconds and taken - (after.counted - self.counted) > TELLING * seconds
 
 
 def not_early(target: Target, waits: Sequence[float], seconds: float) -> str:

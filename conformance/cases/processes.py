@@ -18,6 +18,7 @@ from conformance.target import family
 from conformance.target.process import Process, wait_until
 from conformance.target.view import Target
 from conformance.wire.address import Address, dial
+from conformance.wire.clock import clock
 
 REPAIR = 1.5
 """Seconds in which a process that died has to be replaced; the first time nothing has to be waited for."""
@@ -42,10 +43,9 @@ def run(target: Target, command: str, within: float = STOP) -> int:
 
 def ended(command: subprocess.Popen[bytes], within: float = STOP) -> int:
     """The exit status of a command that was launched before. Raises Violation `command-hangs`."""
-    try:
-        return command.wait(within)
-    except subprocess.TimeoutExpired as hang:
-        raise Violation("command-hangs", f"a command did not end within {within:g} s") from hang
+    if not wait_until(lambda: command.poll() is not None, within):
+        raise Violation("command-hangs", f"a command did not end within {within:g} s")
+    return int(command.returncode)
 
 
 def stop(target: Target) -> None:
@@ -82,9 +82,9 @@ def accepts(address: Address) -> bool:
 
 def settled(target: Target) -> list[int]:
     """The children once there are no more to come: ports accept before a master has forked everybody."""
-    limit = monotonic() + target.process.spec.ready_timeout
+    limit = clock() + target.process.spec.ready_timeout
     children = target.process.children()
-    while _changes(target.process, children, QUIET) and monotonic() < limit:
+    while _changes(target.process, children, QUIET) and clock() < limit:
         children = target.process.children()
     return children
 

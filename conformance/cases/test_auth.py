@@ -2,7 +2,7 @@
 
 from conformance.case import Violation, case
 from conformance.cases.echoing import several
-from conformance.cases.patience import drip, exchange, not_early, run_out
+from conformance.cases.patience import drip, exchange, in_time, not_early, run_out
 from conformance.target.view import Target
 from conformance.wire.peer import Peer, watch
 
@@ -15,9 +15,10 @@ WELCOME = b"welcome\n"
 
 
 def log_in(peer: Peer, *segments: bytes) -> None:
-    """The password is `login`."""
-    peer.send(*(segments or (b"login\n",)))
-    peer.expect(WELCOME)
+    """The password is `login`. Raises Inconclusive where the machine may have made it come too late."""
+    with in_time(LIMIT, peer.began):
+        peer.send(*(segments or (b"login\n",)))
+        peer.expect(WELCOME)
 
 
 @case("auth/login/then-echo", service="auth", requirements=("FAQ-011",), accept=ECHOED)

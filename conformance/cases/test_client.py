@@ -5,6 +5,7 @@ its application heard of it.
 """
 
 import json
+import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from conformance.case import Violation, case
 from conformance.cases.probing import Control, Event, control
 from conformance.cases.test_probe import AS_ASKED, check
 from conformance.target.view import Target
+from conformance.wire.clock import ready
 
 SERVICE = "probe.control"
 CONNECT_FAIL = 1
@@ -23,8 +25,8 @@ HOST = "127.0.0.1"
 class Caller:
     """A connection that the target has opened to us."""
 
-    def __init__(self, sock: socket.socket, address: tuple[str, int]) -> None:
-        self.sock, self.address = sock, address
+    def __init__(self, sock: socket.socket, address: tuple[str, int], deadline: float) -> None:
+        self.sock, self.address, self.deadline = sock, address, deadline
 
     def expect(self, data: bytes) -> None:
         """These bytes come next. Raises Violation `wrong-answer`, `no-answer` or `fin`."""
@@ -44,13 +46,18 @@ class Caller:
         check(len(hosts) == 1, f"one Host: {authority}", fields)
 
     def _received(self, data: bytes, seen: bytes) -> bytes:
-        try:
-            more = self.sock.recv(len(data) - len(seen))
-        except OSError as problem:
-            raise Violation("no-answer", f"{data!r} was due, {seen!r} came") from problem
-        if not more:
-            raise Violation("fin", f"{data!r} was due, {seen!r} came")
+        if not (more := self._piece(len(data) - len(seen))):
+            raise Violation("no-answer" if more is None else "fin", f"{data!r} was due, {seen!r} came")
         return more
+
+    def _piece(self, size: int) -> bytes | None:
+        """What comes next, empty at the end; None where nothing comes."""
+        if not ready(self.sock, select.POLLIN, self.deadline):
+            return None
+        try:
+            return self.sock.recv(size)
+        except OSError:
+            return None
 
 
 class Listener:
@@ -59,19 +66,17 @@ class Listener:
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.sock = socket.create_server((HOST, 0))
-        self.sock.settimeout(deadline)
         self.port: int = self.sock.getsockname()[1]
 
     @contextmanager
     def caller(self) -> Iterator[Caller]:
         """The next connection. Raises Violation `no-connection`."""
-        try:
-            sock, address = self.sock.accept()
-        except TimeoutError:
-            raise Violation("no-connection", "the target did not connect") from None
+        if not ready(self.sock, select.POLLIN, self.deadline):
+            raise Violation("no-connection", "the target did not connect")
+        sock, address = self.sock.accept()
         with sock:
             sock.settimeout(self.deadline)
-            yield Caller(sock, address)
+            yield Caller(sock, address, self.deadline)
 
 
 @contextmanager

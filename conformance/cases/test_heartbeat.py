@@ -4,7 +4,7 @@ from time import monotonic
 
 from conformance.case import case
 from conformance.cases.echoing import several
-from conformance.cases.patience import drip, exchange, not_early, run_out
+from conformance.cases.patience import drip, exchange, in_time, not_early, run_out
 from conformance.target.view import Target
 from conformance.wire.peer import watch
 
@@ -41,10 +41,11 @@ def test_after_the_last_word(target: Target) -> str:
     """The two seconds begin anew with each message: last words lie apart, and so do the ends."""
     said: list[float] = []
     with several(target, 4) as peers:
-        for number, peer in enumerate(peers):
-            watch(peers, STEP if number else 0)
-            said.append(monotonic())
-            exchange(peer, b"last words\n")
+        with in_time(LIMIT, peers[0].began):
+            for number, peer in enumerate(peers):
+                watch(peers, STEP / 2 if number else 0)
+                said.append(monotonic())
+                exchange(peer, b"last words\n")
         run_out(target, peers, LIMIT)
         return not_early(
             target, [peer.ended_at - then for peer, then in zip(peers, said, strict=True)], LIMIT
@@ -63,25 +64,28 @@ def test_a_crowd(target: Target) -> str:
 def test_any_message(target: Target) -> str:
     """Messages of every sort keep their clients alive beyond two seconds, and are echoed."""
     with several(target, len(SIGNS)) as peers, target.connect() as silent:
-        for _ in range(round(LIMIT / STEP) + 1):
-            for peer, sign in zip(peers, SIGNS, strict=True):
-                peer.send(sign)
-                peer.expect(answers(sign))
-            watch(peers, STEP)
-        run_out(target, [silent], LIMIT)
-        for peer in peers:
-            exchange(peer, b"still here\n")
+        with in_time(LIMIT, silent.began) as again:
+            for _ in range(round(LIMIT / STEP) + 1):
+                for peer, sign in zip(peers, SIGNS, strict=True):
+                    peer.send(sign)
+                    peer.expect(answers(sign))
+                again()
+                watch(peers, STEP)
+            for peer in peers:
+                exchange(peer, b"still here\n")
+        run_out(target, [silent], 0.0)
     return "alive"
 
 
 @case("heartbeat/life/in-pieces", service="heartbeat", requirements=("HB-001", "TEXT-002"), accept=ALIVE)
 def test_in_pieces(target: Target) -> str:
     """A message counts when its last byte comes, however long ago it began."""
-    with target.connect() as peer:
+    with target.connect() as peer, in_time(LIMIT) as again:
         peer.send(b"be")
         watch([peer], LIMIT / 2)
         peer.send(b"at\n")
         peer.expect(b"beat\n")
+        again()
         watch([peer], LIMIT * 3 / 4)
         return exchange(peer, b"still here\n") and "alive"
 
@@ -102,13 +106,15 @@ def test_others_stay(target: Target) -> str:
     """The silent ones are closed around those who speak, who do not notice."""
     with several(target, 3) as talkers, several(target, 3) as silent:
         started = monotonic()
-        while monotonic() < started + LIMIT + STEP:
+        with in_time(LIMIT, talkers[0].began) as again:
+            while monotonic() < started + LIMIT + STEP:
+                for peer in talkers:
+                    exchange(peer, b"beat\n")
+                again()
+                watch(silent, STEP)
             for peer in talkers:
-                exchange(peer, b"beat\n")
-            watch(silent, STEP)
+                exchange(peer, b"still here\n")
         run_out(target, silent, 0.0)
-        for peer in talkers:
-            exchange(peer, b"still here\n")
     return "alive"
 
 
@@ -116,10 +122,13 @@ def test_others_stay(target: Target) -> str:
 def test_own_clock(target: Target) -> str:
     """One client's messages keep nobody else alive, and one that has come later has its own two seconds."""
     with several(target, 3) as early, target.connect() as talker:
-        watch(early, LIMIT / 2)
-        exchange(talker, b"beat\n")
+        with in_time(LIMIT, talker.began):
+            watch(early, LIMIT / 2)
+            exchange(talker, b"beat\n")
+        said = monotonic()
         with several(target, 3) as late:
             run_out(target, early, LIMIT / 2)
-            exchange(talker, b"beat\n")
+            with in_time(LIMIT, said):
+                exchange(talker, b"beat\n")
             run_out(target, late, LIMIT)
             return not_early(target, [peer.lasted for peer in (*early, *late)], LIMIT)

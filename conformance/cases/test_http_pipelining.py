@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from time import monotonic
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -31,6 +30,7 @@ from conformance.cases.patience import little_memory
 from conformance.exploration import explore
 from conformance.strategies import splits
 from conformance.target.view import Target
+from conformance.wire.clock import clock
 from conformance.wire.http_requests import CHUNKED, CLOSE, chunks, head, request
 from conformance.wire.http_responses import Response, read
 from conformance.wire.peer import Peer
@@ -282,7 +282,7 @@ def test_reads_nothing(target: Target) -> str:
 @case("http/sleep/beside-others", service="http", requirements=("ROUTE-003",), accept={"beside": "pass"})
 def test_beside_others(target: Target) -> str:
     """Forty slow requests and a quick one at the same time: nobody waits for another."""
-    started, patience = monotonic(), TOGETHER + target.calibration.deadline
+    started, patience = clock.exactly(), TOGETHER + target.calibration.deadline
     with ExitStack() as stack:
         peers = [stack.enter_context(target.connect()) for _ in range(SLEEPERS)]
         for peer in peers:
@@ -292,6 +292,6 @@ def test_beside_others(target: Target) -> str:
             due(read(quick, within=patience), OK, b"hello")
         for peer in peers:
             due(read(peer, within=patience), OK, b"slept")
-    if monotonic() - started > max(target.calibration.deadline, TOGETHER / 2):
-        raise Violation("one-by-one", f"{SLEEPERS} times 200 ms took {monotonic() - started:.1f} s")
+    if (taken := clock.exactly() - started) > max(target.calibration.deadline, TOGETHER / 2):
+        raise Violation("one-by-one", f"{SLEEPERS} times 200 ms took {taken:.1f} s")
     return "beside"

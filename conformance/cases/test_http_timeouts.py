@@ -4,13 +4,14 @@ A connection costs the server something, and whoever holds it without using it h
 those of the target file: for a whole head, for a body that does not come on, and between two requests.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from time import monotonic
+from collections.abc import Sequence
+from contextlib import ExitStack
 
-from conformance.case import Inconclusive, Violation, case
+from conformance.case import Violation, case
 from conformance.cases.browsing import OK, due, greet, hello
+from conformance.cases.patience import in_time
 from conformance.target.view import Target
+from conformance.wire.clock import clock
 from conformance.wire.http_requests import CHUNKED, request
 from conformance.wire.http_responses import read
 from conformance.wire.peer import Peer, watch
@@ -35,7 +36,7 @@ HALF_BODIES = {
 
 def _until(target: Target, seconds: float) -> float:
     """When a limit of so many seconds, which begins now, must have had its effect."""
-    return monotonic() + seconds + target.calibration.deadline
+    return clock() + seconds + target.calibration.deadline
 
 
 def _ended(peer: Peer, seconds: float) -> str:
@@ -50,7 +51,7 @@ def _ended(peer: Peer, seconds: float) -> str:
 
 def _all_ended(target: Target, peers: Sequence[Peer], seconds: float) -> str:
     """Let the time pass for all of them at once; the last of the outcomes."""
-    watch(peers, seconds + target.calibration.deadline)
+    watch(peers, seconds + target.calibration.deadline, clock)
     return max(_ended(peer, seconds) for peer in peers)
 
 
@@ -82,7 +83,7 @@ def test_dripping_head(target: Target) -> str:
     limit = _until(target, seconds)
     with target.connect() as peer:
         peer.send(HALF_A_HEAD)
-        while not peer.ended and monotonic() < limit:
+        while not peer.ended and clock() < limit:
             peer.send(b"x")
             watch([peer], PACE)
         return "closed" if peer.ended else _ended(peer, seconds)
@@ -136,11 +137,11 @@ def test_busy(target: Target) -> str:
     """A connection that is used every now and then outlives every limit: each response begins it anew."""
     limits = target.time_limits
     seconds = max(limits["keepalive_timeout"], limits.get("header_timeout", 0.0))
-    with target.connect() as peer:
+    with target.connect() as peer, in_time(limits["keepalive_timeout"]) as again:
         for _ in range(int(1.5 / PART)):
-            with in_time(limits["keepalive_timeout"]):
-                greet(peer)
-                watch([peer], seconds * PART)
+            greet(peer)
+            again()
+            watch([peer], seconds * PART)
     return "served"
 
 
@@ -152,15 +153,3 @@ def test_slow_handler(target: Target) -> str:
         peer.send(request("GET", f"/sleep?ms={int(1000 * longest) + 300}"))
         due(read(peer, within=longest + target.calibration.deadline), OK, b"slept")
     return "served"
-
-
-@contextmanager
-def in_time(seconds: float) -> Iterator[None]:
-    """What happens inside must not take longer than this; where this machine made it so, nothing is known."""
-    started = monotonic()
-    try:
-        yield
-    except Violation:
-        if monotonic() - started > seconds * (1 - PART):
-            raise Inconclusive(f"this machine took longer than {seconds:g} s itself") from None
-        raise

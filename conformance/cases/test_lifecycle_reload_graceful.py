@@ -6,7 +6,6 @@ request is answered, once and rightly.
 """
 
 from contextlib import ExitStack
-from time import monotonic
 
 from conformance.case import Violation
 from conformance.cases import renewal
@@ -17,6 +16,7 @@ from conformance.ledger import NOTHING_LOST, Ledger, uphold
 from conformance.target.process import wait_until
 from conformance.target.view import Target
 from conformance.traffic.habits import everyday
+from conformance.wire.clock import clock
 
 GRACEFUL = ("reload_graceful",)
 
@@ -192,9 +192,9 @@ def _soon_new(target: Target) -> None:
     """New code answers within `SOON` of the end of the command. Raises Violation `held-up`."""
     version = renewal.edit(target, "version 2\n")
     renewal.command(target, "reload_graceful")
-    started = monotonic()
+    started = clock.exactly()
     if not wait_until(lambda: renewal.says(target) == version, SOON, poll=0.05):
-        waited = monotonic() - started
+        waited = clock.exactly() - started
         raise Violation("held-up", f"{waited:.1f} s after the command new connections meet old code")
 
 

@@ -13,7 +13,7 @@ from conformance.cases.under_load import answers, life, renewed
 from conformance.target import family
 from conformance.target.fitness import exchange
 from conformance.target.instance import Copy
-from conformance.target.process import wait_until
+from conformance.target.process import heard, wait_until
 from conformance.target.view import Target
 from conformance.wire.peer import Peer
 from conformance.wire.transcript import Transcript
@@ -250,7 +250,7 @@ def test_output_ends(target: Target) -> str:
     stop(target)
     with target.process.launch("start", output=subprocess.PIPE) as begun:
         try:
-            begun.communicate(timeout=target.process.spec.ready_timeout)
+            heard(begun, target.process.spec.ready_timeout)
         except subprocess.TimeoutExpired:
             target.process.kill()
             raise Violation(

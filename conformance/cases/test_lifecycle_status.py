@@ -3,7 +3,6 @@
 import re
 import stat
 from contextlib import ExitStack
-from time import monotonic
 
 from conformance.case import Violation
 from conformance.cases import renewal
@@ -13,6 +12,7 @@ from conformance.cases.under_load import RENEWAL, deed, ledger, life, live, relo
 from conformance.ledger import NOTHING_LOST, uphold
 from conformance.target.process import wait_until
 from conformance.target.view import Target
+from conformance.wire.clock import clock
 
 FORGOTTEN = 2.0
 """Seconds after which a client that has left is in no report."""
@@ -72,9 +72,9 @@ def while_blocked(target: Target, command: str) -> str:
 
 def timed(target: Target, command: str) -> tuple[float, str]:
     """The seconds that a report takes, and what it says."""
-    started = monotonic()
+    started = clock.exactly()
     said = report(target, command)
-    return monotonic() - started, said
+    return clock.exactly() - started, said
 
 
 def names_everybody(target: Target, said: str) -> None:

@@ -45,7 +45,7 @@ def test_sleep_others_are_served(target: Target) -> str:
         sleepers = [stack.enter_context(client(target)) for _ in range(count)]
         for sleeper in sleepers:
             sleeper.call("sleep", {"seconds": LONG})
-        with in_less_than(LONG, "sleep"):
+        with in_less_than(LONG / 2, "sleep"):
             for _ in range(count):
                 stack.enter_context(client(target)).usable()
         with in_less_than(2 * LONG, "sleep"):

@@ -8,6 +8,7 @@ from conformance.cases.processes import ended
 from conformance.cases.tasks import Client, client, companions, in_less_than
 from conformance.cases.under_load import life
 from conformance.target.view import Target
+from conformance.wire.clock import clock
 
 LATE = 0.25
 """Seconds that an idle process may be late, with a busy machine and the way of request and reply."""
@@ -15,11 +16,11 @@ LATE = 0.25
 FIRES = {"fires": "pass"}
 
 
-def _timed(caller: Client, seconds: float) -> float:
-    """How long one `sleep` takes, as its caller sees it."""
-    started = monotonic()
+def _timed(caller: Client, seconds: float) -> tuple[float, float]:
+    """How long one `sleep` takes, as its caller sees it, and how long without what the machine took of it."""
+    started, began = monotonic(), clock.exactly()
     caller.exchange("sleep", {"seconds": seconds}, seconds)
-    return monotonic() - started
+    return monotonic() - started, clock.exactly() - began
 
 
 @case("timer/sleep/never-early", service="task", requirements=("TIMER-002",), accept=FIRES)
@@ -27,8 +28,8 @@ def test_never_early(target: Target) -> str:
     """A timer of a fraction of a second, also a tiny one, never fires before its time, and not long after."""
     with client(target) as caller:
         for seconds in (0.001, 0.02, 0.15, 0.4):
-            taken = _timed(caller, seconds)
-            if not seconds <= taken <= seconds + LATE:
+            taken, counted = _timed(caller, seconds)
+            if taken < seconds or counted > seconds + LATE:
                 raise Violation("off-time", f"`sleep` of {seconds:g} s took {taken:.4f} s")
     return "fires"
 
@@ -83,7 +84,7 @@ def test_others_go_on(target: Target) -> str:
     with ExitStack() as stack:
         one, other = companions(target, stack)
         one.call("sleep", {"seconds": 1.0}, id=1)
-        with in_less_than(0.8, "`sleep`"):
+        with in_less_than(0.5, "`sleep`"):
             other.usable()
             other.exchange("sleep", {"seconds": 0.05}, 0.05)
         one.expect(1.0, id=1)

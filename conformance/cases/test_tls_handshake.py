@@ -3,13 +3,13 @@
 import ssl
 from contextlib import ExitStack
 from pathlib import Path
-from time import monotonic
 
 from conformance.case import Violation, case
 from conformance.cases.secure import ENDED, Handmade, bystander, dropped, exchange
 from conformance.exploration import explore
 from conformance.strategies import garbage
 from conformance.target.view import Target
+from conformance.wire.clock import clock
 from conformance.wire.tls import ALERT, HANDSHAKE, Engine, old_hello, pinned, record
 
 ECHOED = {"echoed": "pass"}
@@ -146,11 +146,11 @@ def test_stalled_is_dropped(target: Target) -> str:
 
     How long a server waits is its own choice; one that waits for ever has no place left for others one day.
     """
-    limit = monotonic() + PATIENCE + target.calibration.deadline
+    limit = clock() + PATIENCE + target.calibration.deadline
     with target.connect(bare=True) as silent, target.connect(bare=True) as half:
         half.send(Engine(target.endpoint().host).shake()[:50])
         for peer in (silent, half):
-            peer.rest(limit - monotonic())
+            peer.rest(limit - clock())
     return "dropped" if silent.ended and half.ended else "open"
 
 

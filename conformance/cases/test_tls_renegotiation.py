@@ -5,12 +5,12 @@ import select
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic
 
 from conformance.case import Unsupported, Violation, case
 from conformance.cases.secure import exchange
 from conformance.outcomes import Observation
 from conformance.target.view import Target
+from conformance.wire.clock import ready
 
 ASKED = 10
 """Handshakes asked for in one connection; a server that allows a few sets a limit below that."""
@@ -41,14 +41,13 @@ class Asker:
         """Whether it prints this, by the deadline, after a line of input."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        limit = monotonic() + self.patience
         try:
             self.process.stdin.write(line)
             self.process.stdin.flush()
         except OSError:
             return False
         while answer not in self.heard:
-            if not select.select([self.process.stdout], [], [], max(0.0, limit - monotonic()))[0]:
+            if not ready(self.process.stdout, select.POLLIN, self.patience):
                 return False
             if not (piece := os.read(self.process.stdout.fileno(), 65536)):
                 return False

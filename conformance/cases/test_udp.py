@@ -9,7 +9,6 @@ asked again, since of several processes some may be deaf.
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from time import monotonic
 
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from conformance.cases.under_load import reloaded
 from conformance.exploration import explore
 from conformance.outcomes import Observation
 from conformance.target.view import Target
+from conformance.wire.clock import clock
 from conformance.wire.datagram import LARGEST, Datagrams
 
 ECHOED = {"echoed": "pass"}
@@ -347,8 +347,8 @@ def flow(sender: Datagrams, over: threading.Event) -> None:
     while not over.is_set():
         if number - heard < WINDOW:
             sender.send(b"number %d" % (number := number + 1))
-        limit = monotonic() + calibration.gap
-        while sender.hear(limit - monotonic()):
+        limit = clock() + calibration.gap
+        while sender.hear(limit - clock()):
             heard += 1
     while (lost := sender.asked - sender.heard) and sender.hear(calibration.deadline):
         pass

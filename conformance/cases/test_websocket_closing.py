@@ -5,7 +5,6 @@ themselves, and echoes among themselves, keep theirs. After a Close frame nothin
 """
 
 from collections.abc import Iterator
-from time import monotonic
 
 from conformance.case import Violation, case
 from conformance.cases.abreast import abreast, bytewise, worst
@@ -27,6 +26,7 @@ from conformance.exchange import ECHOED, FAILED, Message, naming
 from conformance.outcomes import Observation
 from conformance.target.view import Target
 from conformance.wire import websocket
+from conformance.wire.clock import clock
 from conformance.wire.peer import Peer
 from conformance.wire.websocket import Opcode, close_payload, encode
 
@@ -242,9 +242,9 @@ def test_close_in_pieces(target: Target) -> str:
 def test_close_at_once(target: Target) -> str:
     """The server closes TCP at once, without waiting for the client to do so."""
     with opened(target) as peer:
-        started = monotonic()
+        started = clock.exactly()
         closes(peer, NORMAL)
-        waited = monotonic() - started
+        waited = clock.exactly() - started
     outcome = "at-once" if waited <= max(PROMPT, target.calibration.quiet) else "late"
     return Observation(outcome, f"TCP ended after {waited:.3f} s")
 

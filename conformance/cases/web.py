@@ -8,12 +8,12 @@ has to be waited for in vain: a conversation is over with the answer to `BEHIND`
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 
 from conformance.cases.abreast import ABREAST, Segments, batches, blamed, opened_abreast, send_abreast, worst
 from conformance.outcomes import Violation
 from conformance.target.view import Target
+from conformance.wire.clock import clock
 from conformance.wire.http_requests import Text, request
 from conformance.wire.http_responses import Response, read
 from conformance.wire.peer import Peer
@@ -196,13 +196,13 @@ def family(
     for batch in batches(streams, ABREAST):
         with opened_abreast(target, batch, upgraded=False) as peers:
             send_abreast(target, peers, {name: with_behind(streams[name]) for name in batch})
-            limit = monotonic() + target.calibration.deadline
+            limit = clock() + target.calibration.deadline
             for name, peer in peers.items():
                 with blamed(name, peer):
-                    seen = answers(peer, (methods or {}).get(name, "GET"), max(0.0, limit - monotonic()))
+                    seen = answers(peer, (methods or {}).get(name, "GET"), max(0.0, limit - clock()))
                     outcomes[name] = _accepted(judges[name](seen), ranks, seen)
                 peer.close()
-                limit = monotonic() + target.calibration.deadline if seen.responses else limit
+                limit = clock() + target.calibration.deadline if seen.responses else limit
     return worst(outcomes, ranks)
 
 

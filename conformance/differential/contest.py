@@ -14,6 +14,7 @@ from conformance.differential.grammar import SENTINEL, Example, octets
 from conformance.differential.shrinking import odd_ones, plainest, smallest
 from conformance.target.calibration import Calibration
 from conformance.wire.address import Address
+from conformance.wire.clock import clock
 from conformance.wire.peer import Peer, watch
 from conformance.wire.transcript import Transcript
 
@@ -81,7 +82,7 @@ class Contest:
         try:
             for peer, stream in zip(peers, (*streams, *streams), strict=True):
                 peer.send(stream + SENTINEL)
-            watch(peers, self._while(patient))
+            watch(peers, self._while(patient), clock)
             seen = list(map(behaviour, peers))
         finally:
             for peer in peers:

@@ -68,6 +68,11 @@ class Progress:
         count = f"{self.done:>{len(str(self.total))}}/{self.total}"
         self._print(f"{count} {verdict} {result.id}{_remark(result)}")
 
+    def again(self, count: int) -> None:
+        """Say that so many cases are asked again, and count anew."""
+        self.done, self.total = 0, count
+        self._print(f"inconclusive, and asked again one by one: {count}")
+
     def _told(self, result: Result) -> bool:
         """Whether what takes a whole section down was shown already: once is enough."""
         reason = (result.outcome, result.section)

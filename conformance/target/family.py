@@ -119,6 +119,15 @@ def stints(pids: Iterable[int]) -> dict[int, Stint]:
     return found
 
 
+def queued(pids: Iterable[int]) -> float:
+    """Seconds in which the threads of these processes were ready and waited for a processor, in sum. A wait
+    counts when it is over; 0 where the kernel does not tell.
+    """
+    tasks = (f"{PROC}/{pid}/task/{thread}" for pid in pids for thread in _threads(pid))
+    found = (_read(f"{task}/schedstat").split() for task in tasks)
+    return sum(int(numbers[1]) for numbers in found if len(numbers) > 1) / NANO
+
+
 def _scheduled(task: str) -> tuple[bytes, float]:
     """What `schedstat` says, and when. It counts a wait when it is over, so who is ready gets its turn
     first.

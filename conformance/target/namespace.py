@@ -19,7 +19,7 @@ from conformance.target import agent
 from conformance.target.file import ProcessSpec, TargetSpec
 from conformance.target.fill import fill
 from conformance.target.folder import Folder
-from conformance.target.process import STOP_TIMEOUT, wait_until
+from conformance.target.process import COMMAND_TIMEOUT, wait_until
 from conformance.wire.address import Address
 
 UNSHARE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--net"]
@@ -68,9 +68,9 @@ class Namespace:
     def command(self, name: str) -> int:
         """The exit status of one of the target's commands. Raises Violation `command-hangs`."""
         argv = self.spec.start if name == "start" else self.spec.commands[name]
-        done = self.ask("run", argv=self._filled(argv), within=STOP_TIMEOUT, **self._surroundings)
+        done = self.ask("run", argv=self._filled(argv), within=COMMAND_TIMEOUT, **self._surroundings)
         if done["status"] is None:
-            raise Violation("command-hangs", f"`{name}` did not end within {STOP_TIMEOUT:g} s")
+            raise Violation("command-hangs", f"`{name}` did not end within {COMMAND_TIMEOUT:g} s")
         return int(done["status"])
 
     def bystander(self) -> int:

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import sleep
+from typing import AnyStr
 
 from conformance.outcomes import TargetDown, Unsupported
 from conformance.target import family, leash
@@ -44,6 +45,18 @@ def wait_until(condition: Callable[[], bool], seconds: float, poll: float = POLL
     while not (held := condition()) and (waited := clock() - started) < seconds:
         sleep(max(poll, min(EASE * waited, seconds - waited, SLICE)))
     return held
+
+
+def heard(begun: subprocess.Popen[AnyStr], seconds: float) -> tuple[AnyStr, AnyStr]:
+    """What a command has printed when it ends. Raises subprocess.TimeoutExpired where it does not in time."""
+    limit = clock() + seconds
+    while True:
+        left = max(0.0, limit - clock())
+        try:
+            return begun.communicate(timeout=min(left, SLICE))
+        except subprocess.TimeoutExpired:
+            if not left:
+                raise
 
 
 class Process:
@@ -96,17 +109,22 @@ class Process:
 
         Raises Unsupported when the target file has no such command, subprocess.TimeoutExpired when it hangs.
         """
-        return subprocess.run(
+        with subprocess.Popen(
             self._argv(name),
             cwd=self.cwd,
             env=self._environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout,
-            check=False,
-        )
+        ) as begun:
+            try:
+                said = heard(begun, timeout)
+            except BaseException:
+                begun.kill()
+                raise
+        return subprocess.CompletedProcess(begun.args, begun.returncode, *said)
 
     def launch(self, name: str, output: int | None = None) -> subprocess.Popen[bytes]:
         """Begin a command, or `start` once more, and do not wait; it ends with this copy.
@@ -136,6 +154,10 @@ class Process:
         """Pids of all living processes of this copy, wherever they have gone."""
         return self._kin.members(self._roots())
 
+    def queued(self) -> float:
+        """Seconds that all of them, and this one, have waited for a processor, see `family.queued`."""
+        return family.queued({*self.family(), os.getpid()}) if family.available() else 0.0
+
     def alive(self) -> bool:
         """Whether the main process lives."""
         if self._popen is not None and self._popen.poll() is not None and not self.spec.daemon:
@@ -146,10 +168,9 @@ class Process:
         """How the started process ended: its exit status, minus the signal, or None while it runs on."""
         if self._popen is None:
             return None
-        try:
-            return self._popen.wait(within)
-        except subprocess.TimeoutExpired:
-            return None
+        started = self._popen
+        wait_until(lambda: started.poll() is not None, within)
+        return started.returncode
 
     def signal(self, number: int) -> None:
         """Send a signal to the main process. Harmless when it has gone, or is none of this copy's."""
@@ -179,6 +200,7 @@ class Process:
 
     def start(self, addresses: Iterable[Address]) -> None:
         """Start, and return when every address accepts connections. Raises TargetDown."""
+        clock.attend(self.queued)
         try:
             self._popen = self.launch("start")
         except OSError as problem:
@@ -193,8 +215,12 @@ class Process:
         """End the copy: by SIGTERM, as one ends what runs in the foreground; where that is not the main
         process, or does not heed it, by its own stop command. Kill what is left after STOP_TIMEOUT.
         """
-        if self._popen is None or self._is_gone() or self._heeds(self._popen):
-            return
+        if self._popen and not self._is_gone() and not self._heeds(self._popen):
+            self._told_to_stop()
+        clock.leave(self.queued)
+
+    def _told_to_stop(self) -> None:
+        """By its own stop command, and what is left of it by force."""
         with contextlib.suppress(subprocess.TimeoutExpired, Unsupported, OSError):
             if self.spec.commands.get("stop"):
                 self.command("stop", STOP_TIMEOUT)
@@ -227,6 +253,7 @@ class Process:
         self.wait_gone()
         for begun in self._launched:
             begun.wait()
+        clock.leave(self.queued)
 
     def _roots(self) -> set[int]:
         """Processes known by number: those begun, and a daemon that wrote its pid into our own folder."""

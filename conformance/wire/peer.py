@@ -9,7 +9,7 @@ import select
 import socket
 import ssl
 import struct
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Literal, NoReturn
@@ -307,19 +307,21 @@ class Peer:
         raise Violation(self.ended or "no-answer", f"{wanted} was due, {came} came")
 
 
-def watch(peers: Collection[Peer], seconds: float) -> None:
+def watch(peers: Collection[Peer], seconds: float, time: Callable[[], float] = monotonic) -> None:
     """Read from many peers at once, until all have ended or so many seconds are over.
 
-    What came is in `waiting`; `ended` and `ended_at` tell how and when each of them ended.
+    What came is in `waiting`; `ended` and `ended_at` tell how and when each of them ended. The seconds are
+    those of the target's own timers; `time` is the `clock` where something must come by then.
     """
-    limit = clock() + seconds
-    while (left := limit - clock()) > 0 and (living := [peer for peer in peers if not peer.ended]):
+    limit = time() + seconds
+    while (left := limit - time()) > 0 and (living := [peer for peer in peers if not peer.ended]):
         poll = select.poll()
         known = {peer._socket.fileno(): peer for peer in living}
         for number in known:
             poll.register(number, select.POLLIN)
         for number, _ in poll.poll(1000 * min(left, SLICE)):
             known[number]._read()
+        clock()  # which would take a wait without a look for a machine that slept
 
 
 def _difference(answer: bytes, seen: bytes) -> str:

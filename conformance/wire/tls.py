@@ -5,12 +5,14 @@ like a socket by `Peer`. Python's own wrapper will not do: it cannot say goodbye
 stream that was cut off for one that has ended.
 """
 
+import select
 import socket
 import ssl
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
-from time import monotonic
+
+from conformance.wire.clock import clock, ready
 
 RECORD = 16384
 """Bytes of plaintext in one record at most."""
@@ -112,10 +114,11 @@ class TlsStream:
         self._socket = connection
         self._backlog = b""
         self._finishing = False
-        limit = monotonic() + timeout
+        limit = clock() + timeout
         connection.sendall(self.engine.shake())
         while not self.engine.ready:
-            connection.settimeout(max(limit - monotonic(), 0.001))
+            if not ready(connection, select.POLLIN, limit - clock()):
+                raise TimeoutError("no answer in the TLS handshake")
             if not (answer := connection.recv(READ_SIZE)):
                 raise ConnectionAbortedError("the target closed the connection during the TLS handshake")
             connection.sendall(self.engine.shake(answer))

@@ -3,15 +3,17 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from time import sleep
 
 import pytest
 
 from conformance import cli
 from conformance.target import family
-from tests.conformance.servers import echo_lines, echo_raw, serving
+from tests.conformance.servers import Handler, echo_lines, echo_raw, serving
 from tests.conformance.targets import block, echo_server, write_target
 
 pytestmark = pytest.mark.whole
@@ -114,6 +116,28 @@ def test_endpoints_of_a_running_server(tmp_path: Path) -> None:
         done = conformance(tmp_path, "run", *arguments, "--only", "text/f*", "--only", "text/limit/*")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "unsupported  text/limit/exact  [the case needs limits.max_package_size" in done.stdout
+
+
+def late_at_first() -> Handler:
+    """Echo lines; but the first connection is answered as on a machine with too much to do."""
+    first = iter([0.6])
+
+    def handler(connection: socket.socket) -> None:
+        pause = next(first, 0.0)
+        for line in connection.makefile("rb"):
+            sleep(pause)
+            connection.sendall(line)
+
+    return handler
+
+
+def test_what_noise_has_hidden_is_asked_again(tmp_path: Path) -> None:
+    name = "text/framing/several-lines-in-a-segment"
+    with serving(late_at_first()) as address:
+        done = conformance(tmp_path, "run", "--endpoint", f"text={address.url}", "-n", "0", "--only", name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdicts = [line.split("  ")[0] for line in done.stdout.splitlines() if name in line or "again" in line]
+    assert verdicts == [f"1/1 inconclusive {name}", "inconclusive, and asked again one by one: 1", "1/1 pass"]
 
 
 ZOO = Path(__file__).parents[2] / "fixtures" / "clients" / "zoo"

@@ -97,13 +97,16 @@ def test_a_command_that_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_commands(tmp_path: Path) -> None:
-    extra = '[process.commands]\nstatus = ["{python}", "-c", "print(42); raise SystemExit(1)"]'
+    extra = '[process.commands]\nstatus = ["{python}", "-c", "print(42); raise SystemExit(1)"]\n'
+    extra += 'stop = ["{python}", "-c", "import time; time.sleep(60)"]'
     with Copy(spec(tmp_path, extra=extra)) as copy:
         assert copy.process is not None
         done = copy.process.command("status")
         assert (done.returncode, done.stdout) == (1, "42\n")
         with pytest.raises(Unsupported, match="reload"):
             copy.process.command("reload")
+        with pytest.raises(subprocess.TimeoutExpired):
+            copy.process.command("stop", timeout=0.3)
         with pytest.raises(Unsupported, match="pid_file"):
             _ = copy.process.pid_file
 
@@ -221,6 +224,18 @@ def test_a_process_that_never_waits_takes_up_a_processor_however_little_it_gets_
     *busy, idle = (family.strain({pid: before[pid]}, after) for pid in pids)
     assert all(0.5 < share <= 1.0 for share in busy)
     assert idle < 0.25
+
+
+def test_who_shares_a_processor_waits_for_it() -> None:
+    place = min(os.sched_getaffinity(0))
+    shares = f"import os\nos.sched_setaffinity(0, [{place}])\nwhile True: pass"
+    begun = [subprocess.Popen([sys.executable, "-c", shares]) for _ in range(2)]
+    waited = wait_until(lambda: all(family.queued([each.pid]) > 0.1 for each in begun), 20)
+    for each in begun:
+        each.kill()
+        each.wait()
+    assert waited
+    assert family.queued(each.pid for each in begun) == 0.0
 
 
 def test_strain_of_threads_that_come_or_go_is_not_counted() -> None:
