@@ -29,6 +29,7 @@ from time import perf_counter
 from conformance.outcomes import Violation
 from conformance.wire import frame, text, websocket
 from conformance.wire.address import Address, dial
+from conformance.wire.clock import SLICE, clock
 from conformance.wire.render import excerpt
 from conformance.wire.websocket import Opcode
 
@@ -262,19 +263,23 @@ class _Generator:
     def _turn(self) -> int:
         """Serve everybody who is ready; how many flows this has completed."""
         completed = 0
-        ready = self.epoll.poll(self.patience)
-        if not ready:
-            waiting = sum(not line.done for line in self.lines.values())
-            raise Violation(
-                "no-answer", f"{waiting} connections wait, and nothing came for {self.patience:g} s"
-            )
-        for descriptor, events in ready:
+        for descriptor, events in self.epoll.poll(SLICE) or self._later():
             line = self.lines[descriptor]
             if events & ~select.EPOLLOUT:
                 line.pull()
             self._push(line)
             completed += line.done and not line.unsent
         return completed
+
+    def _later(self) -> list[tuple[int, int]]:
+        """What happens when nothing has happened for a while. Raises Violation `no-answer`."""
+        limit = clock() + self.patience
+        while not (ready := self.epoll.poll(SLICE)):
+            if clock() > limit:
+                waiting = sum(not line.done for line in self.lines.values())
+                what = f"{waiting} connections wait, and nothing came for {self.patience:g} s"
+                raise Violation("no-answer", what)
+        return ready
 
     def _push(self, line: _Line) -> None:
         """Send, and ask to be told when the kernel takes more, as long as something is left."""

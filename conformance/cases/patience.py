@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from time import monotonic
+from typing import NamedTuple
 
 from conformance.case import Inconclusive, Violation
 from conformance.cases.echoing import exchange_then
@@ -61,31 +62,33 @@ def in_time(seconds: float, since: float | None = None) -> Iterator[Callable[[],
     `since` is when he began, by `monotonic`. Raises Inconclusive for the Violation of a target that may have
     found him late, where this machine has made him so.
     """
-    laps = [Lap(0.0 if since is None else monotonic() - since)]
+    laps = [moment(0.0 if since is None else monotonic() - since)]
     try:
-        yield lambda: laps.append(Lap())
+        yield lambda: laps.append(moment())
     except Violation as violation:
-        for lap, after in pairwise([*laps, Lap()]):
-            if lap.late(after, seconds):
-                late = f"the machine let {lap.until(after):.1f} s pass where {seconds:g} s were the limit"
-                raise Inconclusive(f"{late} ({violation})") from violation
+        for before, after in pairwise([*laps, moment()]):
+            if made_late(before, after, seconds):
+                passed = f"the machine let {after.wall - before.wall:.1f} s pass where {seconds:g} s"
+                raise Inconclusive(f"{passed} were the limit ({violation})") from violation
         raise
 
 
-class Lap:
-    """The time on the wall, and the time that counts: `ago` seconds ago."""
+class Moment(NamedTuple):
+    """The time on the wall, and that of the deadlines, which the machine does not take from."""
 
-    def __init__(self, ago: float = 0.0) -> None:
-        self.counted, self.moment = clock.exactly() - ago, monotonic() - ago
+    wall: float
+    clock: float
 
-    def until(self, after: "Lap") -> float:
-        """The seconds between two."""
-        return after.moment - self.moment
 
-    def late(self, after: "Lap", seconds: float) -> bool:
-        """Whether so many were nearly over, and the machine had a part in it."""
-        taken = self.until(after)
-        return taken > SOON * seconds and taken - (after.counted - self.counted) > TELLING * seconds
+def moment(ago: float = 0.0) -> Moment:
+    """Now, or some seconds ago."""
+    return Moment(monotonic() - ago, clock.exactly() - ago)
+
+
+def made_late(before: Moment, after: Moment, seconds: float) -> bool:
+    """Whether so many were nearly over, and the machine had a part in it."""
+    passed = after.wall - before.wall
+    return passed > SOON * seconds and passed - (after.clock - before.clock) > TELLING * seconds
 
 
 def not_early(target: Target, waits: Sequence[float], seconds: float) -> str:

@@ -30,6 +30,9 @@ EXTENSIONS = b"sec-websocket-extensions"
 CODES = (range(1000, 1004), range(1007, 1015), range(3000, 5000))
 """Codes that may stand in a Close frame: section 7.4, and 1012 to 1014, which IANA has added since."""
 
+UNASKED = 3
+"""So many pings in a row may come before something that we wait for."""
+
 
 class Opcode(IntEnum):
     """Section 5.2; everything else is reserved."""
@@ -94,7 +97,18 @@ def close_payload(code: int, reason: bytes = b"") -> bytes:
 
 
 def read(peer: Peer, within: float | None = None) -> Frame:
-    """The next frame. Raises Violation `wrong-answer`, or what `Peer.exactly` raises."""
+    """The next frame that is no question whether we are there, which a server may ask at any time (5.5.2): it
+    is answered. Raises Violation `wrong-answer`, or what `Peer.exactly` raises.
+    """
+    for _ in range(UNASKED):
+        if (frame := read_any(peer, within)).opcode is not Opcode.PING:
+            return frame
+        peer.send(encode(Opcode.PONG, frame.payload))
+    return read_any(peer, within)
+
+
+def read_any(peer: Peer, within: float | None = None) -> Frame:
+    """The next frame, whatever it is. Raises as `read`."""
     first, second = peer.exactly(2, within)
     opcode, length, reserved = first & 0x0F, second & 0x7F, first >> 4 & 7
     _refuse(reserved & ~_permitted(peer, opcode), "a reserved bit is set (5.2)")
@@ -145,7 +159,7 @@ def _refuse(wrong: object, why: str) -> None:
 
 def expect(peer: Peer, opcode: Opcode, payload: bytes, within: float | None = None) -> None:
     """The next message is exactly this, in one frame or several."""
-    frame = first = read(peer, within)
+    frame = first = (read_any if opcode is Opcode.PING else read)(peer, within)
     body = frame.payload
     while not frame.fin:
         frame = read(peer, within)

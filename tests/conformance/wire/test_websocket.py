@@ -1,5 +1,7 @@
 """The WebSocket client: encodes what it is told, reads only what a server may send (RFC 6455)."""
 
+import socket
+
 import h11
 import pytest
 
@@ -33,6 +35,32 @@ def read(data: bytes) -> websocket.Frame:
     with serving(answer_first(data)) as address, peer(address) as client:
         client.send(b"?")
         return websocket.read(client)
+
+
+PING, ANSWER = (websocket.encode(kind, b"there?", key=None) for kind in (Opcode.PING, Opcode.TEXT))
+
+
+def asking(connection: socket.socket) -> None:
+    """Ask twice whether the client is there, and say what came of it."""
+    connection.recv(1)
+    connection.sendall(PING * 2 + ANSWER)
+    connection.sendall(websocket.encode(Opcode.BINARY, connection.recv(12) + connection.recv(12), key=None))
+
+
+def test_a_server_may_ask_whether_we_are_there() -> None:
+    with serving(asking) as address, peer(address) as client:
+        client.send(b"?")
+        assert websocket.read(client).opcode is Opcode.TEXT
+        pongs = websocket.read(client).payload
+        assert [websocket.mask(each[6:], each[2:6]) for each in (pongs[:12], pongs[12:])] == [b"there?"] * 2
+        assert {pongs[0], pongs[12]} == {0x80 | Opcode.PONG}
+
+
+def test_pings_that_are_waited_for_or_never_end_are_shown() -> None:
+    assert read(PING * websocket.UNASKED + PING).opcode is Opcode.PING
+    with serving(answer_first(PING)) as address, peer(address) as client:
+        client.send(b"?")
+        websocket.expect(client, Opcode.PING, b"there?")
 
 
 @pytest.mark.parametrize("length", [0, 125, 126, 65535, 65536])
