@@ -42,8 +42,8 @@ SLOW = 8.0
 COMPANY = 3
 """How many other servers are started after each slow one, so that neither come all at the end."""
 
-AGAIN = (3, 1)
-"""How many of those that hid something are judged at the same time, the next time and the last."""
+AGAIN = (3, 1, 1)
+"""How many of those that hid something are judged at the same time, the next time and the last ones."""
 
 CONFORMANCE = Path(sys.executable).with_name("conformance")
 
