@@ -51,7 +51,7 @@ def test_a_fork_is_what_a_new_interpreter_would_be(tmp_path: Path) -> None:
     expected = [f"{['main.py', 'start', 'now']} {folder} {{'COLOUR': 'blue'}}"]
     expected += [str([[sys.executable, "main.py", "start", "now", ""], ["COLOUR=blue", "", "", "", ""]])]
     expected += ["['0', '1', '2'] 4 True"]  # the fourth is that of the listing itself
-    assert out.splitlines() == expected
+    assert out.splitlines() == expected, err
     assert err == "to stderr\n"
     assert process.returncode == 7
 
