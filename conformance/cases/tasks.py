@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from conformance.outcomes import Violation
+from conformance.outcomes import Inconclusive, Violation
 from conformance.target.view import Target
 from conformance.wire import text, websocket
 from conformance.wire.clock import clock
-from conformance.wire.peer import Peer
+from conformance.wire.peer import Peer, watch
 from conformance.wire.render import excerpt
 from conformance.wire.websocket import Opcode
 
@@ -148,6 +148,14 @@ class Client:
         if reply.keys() != {"result"}:
             _wrong(f"the result of {function}", _shown(reply).encode())
         return reply["result"]
+
+    def underway(self) -> None:
+        """Leave the target the time to begin with what was called. Raises Inconclusive where that took so long
+        that it has ended.
+        """
+        watch([self.peer], self.peer.calibration.quiet)
+        if self.peer.waiting:
+            raise Inconclusive("the reply came before what was to happen meanwhile")
 
     def usable(self) -> None:
         """One more exchange on this connection, and nothing before its reply."""

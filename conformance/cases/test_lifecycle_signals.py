@@ -139,7 +139,7 @@ def test_handler_finishes(target: Target) -> str:
     with client(target) as caller:
         pid = caller.ask("worker")["pid"]
         caller.call("block", {"seconds": WHILE}, id=1)
-        caller.peer.receive(1, within=caller.peer.calibration.quiet)  # it runs by now
+        caller.underway()
         kill(target.process, pid, signal.SIGTERM)
         caller.expect(WHILE, id=1)
         if caller.peer.ending() == "open":

@@ -60,7 +60,7 @@ def while_blocked(target: Target, command: str) -> str:
     with client(target) as caller:
         caller.usable()
         caller.call("block", {"seconds": BLOCKED}, id=1)
-        caller.peer.receive(1, within=caller.peer.calibration.quiet)  # it is blocked by now
+        caller.underway()
         taken, said = timed(target, command)
         if taken > usual + HELD_UP:
             raise Violation(
