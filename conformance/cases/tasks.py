@@ -150,9 +150,7 @@ class Client:
         return reply["result"]
 
     def underway(self) -> None:
-        """Leave the target the time to begin with what was called. Raises Inconclusive where that took so long
-        that it has ended.
-        """
+        """Leave time to begin with what was called. Raises Inconclusive where the reply has come by now."""
         watch([self.peer], self.peer.calibration.quiet)
         if self.peer.waiting:
             raise Inconclusive("the reply came before what was to happen meanwhile")
