@@ -29,7 +29,7 @@ from time import perf_counter
 from conformance.outcomes import Violation
 from conformance.wire import frame, text, websocket
 from conformance.wire.address import Address, dial
-from conformance.wire.clock import SLICE, clock
+from conformance.wire.clock import SLICE, ready
 from conformance.wire.render import excerpt
 from conformance.wire.websocket import Opcode
 
@@ -273,13 +273,12 @@ class _Generator:
 
     def _later(self) -> list[tuple[int, int]]:
         """What happens when nothing has happened for a while. Raises Violation `no-answer`."""
-        limit = clock() + self.patience
-        while not (ready := self.epoll.poll(SLICE)):
-            if clock() > limit:
-                waiting = sum(not line.done for line in self.lines.values())
-                what = f"{waiting} connections wait, and nothing came for {self.patience:g} s"
-                raise Violation("no-answer", what)
-        return ready
+        if not ready(self.epoll, select.POLLIN, self.patience):
+            waiting = sum(not line.done for line in self.lines.values())
+            raise Violation(
+                "no-answer", f"{waiting} connections wait, and nothing came for {self.patience:g} s"
+            )
+        return self.epoll.poll(0)
 
     def _push(self, line: _Line) -> None:
         """Send, and ask to be told when the kernel takes more, as long as something is left."""

@@ -68,7 +68,7 @@ def in_time(seconds: float, since: float | None = None) -> Iterator[Callable[[],
     except Violation as violation:
         for before, after in pairwise([*laps, moment()]):
             if made_late(before, after, seconds):
-                passed = f"the machine let {after.wall - before.wall:.1f} s pass where {seconds:g} s"
+                passed = f"the machine let {after.since(before).wall:.1f} s pass where {seconds:g} s"
                 raise Inconclusive(f"{passed} were the limit ({violation})") from violation
         raise
 
@@ -79,6 +79,10 @@ class Moment(NamedTuple):
     wall: float
     clock: float
 
+    def since(self, before: "Moment") -> "Moment":
+        """The seconds between two, by each."""
+        return Moment(self.wall - before.wall, self.clock - before.clock)
+
 
 def moment(ago: float = 0.0) -> Moment:
     """Now, or some seconds ago."""
@@ -87,8 +91,8 @@ def moment(ago: float = 0.0) -> Moment:
 
 def made_late(before: Moment, after: Moment, seconds: float) -> bool:
     """Whether so many were nearly over, and the machine had a part in it."""
-    passed = after.wall - before.wall
-    return passed > SOON * seconds and passed - (after.clock - before.clock) > TELLING * seconds
+    passed = after.since(before)
+    return passed.wall > SOON * seconds and passed.wall - passed.clock > TELLING * seconds
 
 
 def not_early(target: Target, waits: Sequence[float], seconds: float) -> str:

@@ -1,14 +1,13 @@
 """Timers, as far as the contract shows them: the function `sleep` is a timer, and its reply the callback."""
 
 from contextlib import ExitStack
-from time import monotonic
 
 from conformance.case import Violation, case
+from conformance.cases.patience import Moment, moment
 from conformance.cases.processes import ended
 from conformance.cases.tasks import Client, client, companions, in_less_than
 from conformance.cases.under_load import life
 from conformance.target.view import Target
-from conformance.wire.clock import clock
 
 LATE = 0.25
 """Seconds that an idle process may be late, with a busy machine and the way of request and reply."""
@@ -16,11 +15,11 @@ LATE = 0.25
 FIRES = {"fires": "pass"}
 
 
-def _timed(caller: Client, seconds: float) -> tuple[float, float]:
-    """How long one `sleep` takes, as its caller sees it, and how long without what the machine took of it."""
-    started, began = monotonic(), clock.exactly()
+def _timed(caller: Client, seconds: float) -> Moment:
+    """How long one `sleep` takes, as its caller sees it."""
+    started = moment()
     caller.exchange("sleep", {"seconds": seconds}, seconds)
-    return monotonic() - started, clock.exactly() - began
+    return moment().since(started)
 
 
 @case("timer/sleep/never-early", service="task", requirements=("TIMER-002",), accept=FIRES)
@@ -28,9 +27,9 @@ def test_never_early(target: Target) -> str:
     """A timer of a fraction of a second, also a tiny one, never fires before its time, and not long after."""
     with client(target) as caller:
         for seconds in (0.001, 0.02, 0.15, 0.4):
-            taken, counted = _timed(caller, seconds)
-            if taken < seconds or counted > seconds + LATE:
-                raise Violation("off-time", f"`sleep` of {seconds:g} s took {taken:.4f} s")
+            taken = _timed(caller, seconds)
+            if taken.wall < seconds or taken.clock > seconds + LATE:
+                raise Violation("off-time", f"`sleep` of {seconds:g} s took {taken.wall:.4f} s")
     return "fires"
 
 

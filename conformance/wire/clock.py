@@ -38,25 +38,27 @@ class Clock:
 
     def __call__(self) -> float:
         """The time, in seconds since some beginning."""
-        now = self._time()
-        self._lost += max(0.0, now - self._seen - LONGEST)
-        self._seen = now
-        if self._queues and now - self._lost - self._glanced >= GLANCE:
-            self._excuse(now - self._lost)
-        return now - self._lost
+        counted = self._look()
+        return self._excused(counted) if self._queues and counted - self._glanced >= GLANCE else counted
 
     def exactly(self) -> float:
         """The time, whoever has been asked a moment ago: to measure what must not take long."""
-        self()
-        self._excuse(self._seen - self._lost)
-        return self._seen - self._lost
+        return self._excused(self._look())
 
-    def _excuse(self, counted: float) -> None:
-        """Take back what they have waited since the last glance, or as much of it as counts."""
+    def _look(self) -> float:
+        """The time without what this process has missed."""
+        now = self._time()
+        self._lost += max(0.0, now - self._seen - LONGEST)
+        self._seen = now
+        return now - self._lost
+
+    def _excused(self, counted: float) -> float:
+        """The time without what they have waited since the last glance, or as much of it as counts."""
         waited = sum(queue() for queue in self._queues)
         lost = min(max(0.0, waited - self._waited), EXCUSED * (counted - self._glanced))
         self._lost += lost
         self._glanced, self._waited = counted - lost, waited
+        return self._glanced
 
     def attend(self, queue: Queue) -> None:
         """Excuse what these processes wait from now on."""
